@@ -1,0 +1,1 @@
+"""Thin binaries and their config files."""

@@ -1,0 +1,1 @@
+"""Config files: `--config=experiments/configs/<name>.py`."""

@@ -1,0 +1,29 @@
+"""Does a chain of thought descend? Trains, measures, decides, draws.
+
+  python -m experiments.maml_vs_cot [--config=FILE] [--config.field=value]
+      [--workdir=DIR]
+
+Exit code 0 whatever the verdicts; another one only if the run failed.
+"""
+
+from experiments import flags as flags_lib
+from raml_jax.studies import claims
+from raml_jax.studies import maml_vs_cot
+from raml_jax.studies import report
+from raml_jax.training import loop
+
+FLAGS = flags_lib.define("maml_vs_cot")
+
+
+def main(argv) -> None:
+  flags_lib.no_arguments(argv)
+  config, path = flags_lib.config_and_workdir(FLAGS)
+  with flags_lib.one_line_errors(loop.NonFiniteLoss):
+    rows, workdir = maml_vs_cot.run(config, path)
+    report.write(workdir)
+  print(claims.table(rows))
+  print(f"report: {workdir.path}/report.md")
+
+
+if __name__ == "__main__":
+  flags_lib.run(main, FLAGS)

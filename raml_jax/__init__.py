@@ -1,0 +1,1 @@
+"""Does a chain of thought descend? Reasoning against true gradient descent."""

@@ -1,0 +1,1 @@
+"""True gradient descent: what a trajectory is compared with."""

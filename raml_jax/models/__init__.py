@@ -1,0 +1,1 @@
+"""The models. Flax lives here and nowhere else."""

@@ -1,0 +1,250 @@
+"""A softmax decoder on the weight-token prompt.
+
+A pre-norm GPT block, `a = h + Attn(N h)`, `h' = a + W_2 gelu(W_1 N a + b_1) +
+b_2`, with N LayerNorm or the identity. Tokens enter by a linear embedding and
+leave by a linear read-out of F rows; the output token is the input token plus
+that read-out, and the whole token is fed back.
+
+As in the linear-attention model the data columns see each other and never the
+weight tokens, and a weight token sees the data, the weight tokens before it and
+itself. So without positions the model cannot depend on the order of examples.
+
+Keys and values live in a cache of n + max_steps slots. Teacher forcing (T
+tokens in one call) and stepping (T = 1 inside a scan) run the same code. Params
+do not depend on `max_steps`: train with a small cache, measure with a long one.
+
+Axis letters beside those of `base`: C width, H heads, A = C / H, L slots.
+"""
+
+from __future__ import annotations
+
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+
+from raml_jax import base
+from raml_jax.models import tokens as tokens_lib
+
+
+class Attention(nn.Module):
+  """Softmax attention of T queries to keys and values given from outside."""
+
+  heads: int
+  width: int
+
+  def setup(self):
+    head = self.width // self.heads
+    self.query, self.key, self.value = (
+      nn.DenseGeneral((self.heads, head), name=name)
+      for name in ("query", "key", "value")
+    )
+    self.out = nn.DenseGeneral(self.width, axis=(-2, -1), name="out")
+
+  def keys_values(self, h_TxC):
+    """What these positions offer to others: two arrays HxTxA."""
+    keys_TxHxA, values_TxHxA = self.key(h_TxC), self.value(h_TxC)
+    return keys_TxHxA.swapaxes(0, 1), values_TxHxA.swapaxes(0, 1)
+
+  def __call__(self, h_TxC, keys_HxLxA, values_HxLxA, visible_TxL):
+    query_TxHxA = self.query(h_TxC) / jnp.sqrt(self.width // self.heads)
+    scores_HxTxL = jnp.einsum("tha,hla->htl", query_TxHxA, keys_HxLxA)
+    lowest = jnp.finfo(scores_HxTxL.dtype).min
+    scores_HxTxL = jnp.where(visible_TxL[None], scores_HxTxL, lowest)
+    weights_HxTxL = jax.nn.softmax(scores_HxTxL, axis=-1)
+    mixed_TxHxA = jnp.einsum("htl,hla->tha", weights_HxTxL, values_HxLxA)
+    return self.out(mixed_TxHxA)
+
+
+class Block(nn.Module):
+  """One pre-norm block; `mlp` is hidden width over width, 0 for no MLP."""
+
+  heads: int
+  width: int
+  mlp: int
+  layer_norm: bool
+
+  def setup(self):
+    self.attention = Attention(self.heads, self.width)
+    if self.layer_norm:
+      self.attention_norm = nn.LayerNorm()
+      self.mlp_norm = nn.LayerNorm() if self.mlp else None
+    if self.mlp:
+      self.up = nn.Dense(self.mlp * self.width)
+      self.down = nn.Dense(self.width)
+
+  def keys_values(self, h_TxC):
+    return self.attention.keys_values(self._attention_input(h_TxC))
+
+  def __call__(self, h_TxC, keys_HxLxA, values_HxLxA, visible_TxL):
+    h_TxC = h_TxC + self.attention(
+      self._attention_input(h_TxC), keys_HxLxA, values_HxLxA, visible_TxL
+    )
+    if not self.mlp:
+      return h_TxC
+    z_TxC = self.mlp_norm(h_TxC) if self.layer_norm else h_TxC
+    return h_TxC + self.down(nn.gelu(self.up(z_TxC)))
+
+  def _attention_input(self, h_TxC):
+    return self.attention_norm(h_TxC) if self.layer_norm else h_TxC
+
+
+class WeightTokenDecoder(nn.Module):
+  """The decoder; see `decoder` for the options."""
+
+  d: int
+  layers: int
+  heads: int
+  width: int
+  mlp: int
+  layer_norm: bool
+  positions: int
+  readout_scale: float
+  max_steps: int
+
+  def setup(self):
+    self.embed = nn.Dense(self.width)
+    if self.positions:
+      init = nn.initializers.normal(0.02)
+      self.position = self.param("position", init, (self.positions, self.width))
+    self.blocks = [
+      Block(
+        self.heads, self.width, self.mlp, self.layer_norm, name=f"layer_{l}"
+      )
+      for l in range(self.layers)
+    ]
+    if self.layer_norm:
+      self.final_norm = nn.LayerNorm()
+    self.readout = nn.Dense(
+      tokens_lib.width(self.d),
+      kernel_init=nn.initializers.variance_scaling(
+        self.readout_scale**2, "fan_in", "normal"
+      ),
+    )
+
+  def prefill(self, support: base.Support):
+    """Every layer's keys and values of the data, and room for weight tokens."""
+    if support.pairs is None:
+      raise ValueError(
+        "support.pairs: None; a softmax decoder reads the pairs themselves, so"
+        " sample them (moments_only=False)"
+      )
+    n = support.pairs.y_N.shape[0]
+    if self.positions and n + self.max_steps > self.positions:
+      raise ValueError(
+        f"positions: {self.positions} is too short for n={n} pairs and"
+        f" max_steps={self.max_steps}; at least {n + self.max_steps} is needed"
+      )
+    h_NxC = self._embed(tokens_lib.data_tokens(support.pairs), jnp.arange(n))
+    everything_NxN = jnp.ones((n, n), bool)
+    layers = []
+    for l, block in enumerate(self.blocks):
+      keys_HxNxA, values_HxNxA = block.keys_values(h_NxC)
+      room = ((0, 0), (0, self.max_steps), (0, 0))
+      layers.append(
+        {"k": jnp.pad(keys_HxNxA, room), "v": jnp.pad(values_HxNxA, room)}
+      )
+      if l + 1 < self.layers:
+        h_NxC = block(h_NxC, keys_HxNxA, values_HxNxA, everything_NxN)
+    return {"steps": jnp.zeros((), jnp.int32), "layers": layers}
+
+  def __call__(self, z_TxF, cache):
+    steps, length = cache["steps"], z_TxF.shape[0]
+    if length > self.max_steps:
+      raise ValueError(
+        f"max_steps: {self.max_steps} is too small for {length} tokens"
+      )
+    slots = cache["layers"][0]["k"].shape[1]
+    first = slots - self.max_steps + steps
+    slot_T = first + jnp.arange(length)
+    visible_TxL = jnp.arange(slots)[None] <= slot_T[:, None]
+    h_TxC = self._embed(z_TxF, slot_T)
+    layers = []
+    for block, old in zip(self.blocks, cache["layers"], strict=True):
+      keys_HxTxA, values_HxTxA = block.keys_values(h_TxC)
+      write = jax.lax.dynamic_update_slice_in_dim
+      new = {
+        "k": write(old["k"], keys_HxTxA, first, axis=1),
+        "v": write(old["v"], values_HxTxA, first, axis=1),
+      }
+      layers.append(new)
+      h_TxC = block(h_TxC, new["k"], new["v"], visible_TxL)
+    if self.layer_norm:
+      h_TxC = self.final_norm(h_TxC)
+    out_TxF = z_TxF + self.readout(h_TxC)
+    # How full the cache is may be known only at run time, where nothing can be
+    # raised, and the update above would overwrite the last slots in silence.
+    fits = steps + length <= self.max_steps
+    out_TxF = jnp.where(fits, out_TxF, jnp.nan)
+    return out_TxF, {"steps": steps + length, "layers": layers}
+
+  def prefill_and_call(self, support: base.Support, z_TxF):
+    """Touches every parameter, for `init`."""
+    return self(z_TxF, self.prefill(support))
+
+  def _embed(self, z_TxF, position_T):
+    h_TxC = self.embed(z_TxF)
+    return h_TxC + self.position[position_T] if self.positions else h_TxC
+
+
+def decoder(
+  d: int,
+  max_steps: int,
+  *,
+  layers: int = 2,
+  heads: int = 4,
+  width: int = 64,
+  mlp: int = 4,
+  layer_norm: bool = False,
+  positions: int = 0,
+  readout_scale: float = 0.1,
+) -> base.Model:
+  """The `Model` of `WeightTokenDecoder`.
+
+  Args:
+    d: input dimension.
+    max_steps: weight tokens that the cache has room for. A call with more
+      raises; stepping past it gives NaN from the first token that does not fit.
+      Params do not depend on it.
+    layers: blocks.
+    heads: attention heads; must divide `width`.
+    width: of the residual stream.
+    mlp: hidden width of the MLP over `width`; 0 for attention alone.
+    layer_norm: pre-norm LayerNorm, and one before the read-out.
+    positions: rows of a table of learned positions: 0..n-1 for the data, n + t
+      for weight token t. At least n + max_steps; 0 for no positions.
+    readout_scale: standard deviation of the read-out's output at the start, for
+      a stream of unit entries: small, so that an untrained model hardly moves.
+
+  Raises:
+    ValueError: `heads` does not divide `width`.
+  """
+  if width % heads:
+    raise ValueError(f"heads: {heads} does not divide width={width}")
+  module = WeightTokenDecoder(
+    d,
+    layers,
+    heads,
+    width,
+    mlp,
+    layer_norm,
+    positions,
+    readout_scale,
+    max_steps,
+  )
+
+  def init(key):
+    pairs = base.Pairs(jnp.zeros((1, d)), jnp.zeros(1))
+    blank = base.Support(jnp.zeros((d + 1, d + 1)), jnp.ones(()), pairs)
+    token_1xF = tokens_lib.weight_token(jnp.zeros((1, d)))
+    # The table alone limits n; one pair is enough to reach every parameter.
+    return module.init(key, blank, token_1xF, method="prefill_and_call")[
+      "params"
+    ]
+
+  def prefill(params, support):
+    return module.apply({"params": params}, support, method="prefill")
+
+  def apply(params, z_TxF, cache):
+    return module.apply({"params": params}, z_TxF, cache)
+
+  return base.Model(init, prefill, apply)

@@ -1,0 +1,34 @@
+"""From a config to a `Model`."""
+
+from __future__ import annotations
+
+from raml_jax import base
+from raml_jax import config as config_lib
+from raml_jax.models import attention
+from raml_jax.models import decoder
+
+
+def make(
+  config: config_lib.Model, task: config_lib.Task, max_steps: int
+) -> base.Model:
+  """The model of a config.
+
+  Args:
+    config: which.
+    task: for the shape of its prompt.
+    max_steps: weight tokens it must be able to write (decoder).
+  """
+  if config.kind == "linear_attention":
+    return attention.linear_attention(task.d, config.layers, config.init_scale)
+  # Room for prompts of twice the trained length, out of distribution.
+  positions = 2 * task.n + max_steps if config.positions else 0
+  return decoder.decoder(
+    task.d,
+    max_steps,
+    layers=config.layers,
+    heads=config.heads,
+    width=config.width,
+    mlp=config.mlp,
+    layer_norm=config.layer_norm,
+    positions=positions,
+  )

@@ -1,0 +1,1 @@
+"""Whole experiments: what is trained, measured, decided and written down."""

@@ -1,0 +1,279 @@
+"""The training steps in JAX that the benchmark times.
+
+`chain_of_thought` and `query_prompt` are the project's own, through the loop
+that trains everything else. `ordinary_query_prompt` is von Oswald's setting
+written the ordinary way (an independent re-implementation of the form of the
+public code of arXiv 2212.07677): explicit tokens, attention with separate query,
+key, value and output matrices on all of them, tasks made one by one under
+`vmap`, one jitted call for the data and one for the update.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import dataclasses
+import time
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from raml_jax import base
+from raml_jax.models import query_prompt
+from raml_jax.studies import problem
+from raml_jax.tasks import regression
+from raml_jax.training import loop
+from raml_jax.training import objectives
+from raml_jax.training import sources
+from raml_jax.training import sweep
+
+_AXIS = "data"
+
+
+@dataclasses.dataclass
+class Contender:
+  """A training step that can be started, run and looked at.
+
+  Attributes:
+    check: `() -> [loss, *entries of the gradient]` on the common problem; the
+      gradient only where the parameters are the common ones.
+    begin: `(params, seed) -> state`.
+    advance: `(state, steps) -> state`, done when it returns.
+    params: `(state) -> params`.
+    initial: `(seed) -> params`.
+    state: of the run in progress.
+  """
+
+  check: Callable[[], list[float]]
+  begin: Callable[[Any, int], Any]
+  advance: Callable[[Any, int], Any]
+  params: Callable[[Any], Any]
+  initial: Callable[[int], Any]
+  state: Any = None
+
+  def start(self, seed: int) -> None:
+    self.state = self.begin(self.initial(seed), seed)
+
+  def run(self, steps: int) -> float:
+    """Seconds for so many more steps."""
+    begin = time.perf_counter()
+    self.state = self.advance(self.state, steps)
+    return time.perf_counter() - begin
+
+
+def chain_of_thought(
+  sizes: problem.Sizes, n: int, moments_only: bool
+) -> Contender:
+  """The teacher-forced step of one linear attention layer."""
+  task = _task(sizes.d, n, moments_only=moments_only)
+  source = sweep.Taught(
+    task,
+    sizes.eta * jnp.eye(sizes.d),
+    sizes.steps,
+    sizes.batch // jax.device_count(),
+  )
+  objective = sweep.imitation()
+  optimizer = optax.adam(sizes.learning_rate)
+
+  def initial(seed):
+    v_FxF, w_FxF = map(jnp.asarray, problem.weights(sizes, seed))
+    return {"layer_0": {"V": v_FxF, "W": w_FxF}}
+
+  def check():
+    x_BxNxD, w_BxD = map(jnp.asarray, problem.tasks(sizes))
+    y_BxN = jnp.einsum("bnd,bd->bn", x_BxNxD, w_BxD)
+    support = jax.vmap(regression.support_of)(base.Pairs(x_BxNxD, y_BxN))
+    episodes = base.Episode(support, None, w_BxD)
+    batch = episodes, source.paths(episodes)
+    gradient, metrics, _ = objective.grads(initial(0), (), batch, None)
+    layer = gradient["layer_0"]
+    entries = np.concatenate([np.ravel(layer["V"]), np.ravel(layer["W"])])
+    return [float(metrics["loss"]), *entries.tolist()]
+
+  return _contender(check, initial, source, objective, optimizer, sizes)
+
+
+def query_prompt_step(sizes: problem.Sizes) -> Contender:
+  """von Oswald's setting as the project trains it: the last token alone."""
+  d = sizes.query_n
+  task = _task(d, d, scale=0.5, queries=1, law="uniform")
+  source = sources.Episodes(task, sizes.query_batch // jax.device_count())
+  objective = objectives.prediction(query_prompt.predict)
+
+  def initial(seed):
+    del seed
+    four = problem.query_weights(sizes)
+    return {
+      "V": jnp.asarray(four["out"] @ four["value"]),
+      "W": jnp.asarray(four["key"].T @ four["query"]),
+    }
+
+  def check():
+    x_BxNxD, w_BxD, query_BxD = map(jnp.asarray, problem.queries(sizes))
+    y_BxN = jnp.einsum("bnd,bd->bn", x_BxNxD, w_BxD)
+    label_B = jnp.sum(query_BxD * w_BxD, axis=1)
+    episodes = base.Episode(
+      jax.vmap(regression.support_of)(base.Pairs(x_BxNxD, y_BxN)),
+      base.Pairs(query_BxD[:, None], label_B[:, None]),
+      w_BxD,
+    )
+    _, metrics, _ = objective.grads(initial(0), (), episodes, None)
+    return [float(metrics["loss"])]
+
+  optimizer = _query_optimizer(sizes)
+  return _contender(check, initial, source, objective, optimizer, sizes)
+
+
+def ordinary_query_prompt_step(sizes: problem.Sizes) -> Contender:
+  """The same setting, written the ordinary way."""
+  d = sizes.query_n
+  optimizer = _query_optimizer(sizes)
+
+  def create(key):
+    key_w, key_x, key_query = jax.random.split(key, 3)
+    w_D = jax.random.normal(key_w, (d,))
+    x_NxD = jax.random.uniform(key_x, (d, d), minval=-0.5, maxval=0.5)
+    query_D = jax.random.uniform(key_query, (d,), minval=-0.5, maxval=0.5)
+    return tokens(x_NxD, w_D, query_D)
+
+  def tokens(x_NxD, w_D, query_D):
+    data_NxE = jnp.concatenate([x_NxD, (x_NxD @ w_D)[:, None]], axis=-1)
+    query_E = jnp.append(query_D, 0.0)
+    return jnp.concatenate([data_NxE, query_E[None]]), query_D @ w_D
+
+  def forward(params, z_BxTxE):
+    seen_BxNxE = z_BxTxE[:, :-1]
+    query = z_BxTxE @ params["query"].T
+    key = seen_BxNxE @ params["key"].T
+    value = seen_BxNxE @ params["value"].T
+    scores = jnp.einsum("bte,bne->btn", query, key) / seen_BxNxE.shape[1]
+    mixed = jnp.einsum("btn,bne->bte", scores, value)
+    return z_BxTxE + mixed @ params["out"].T
+
+  def loss(params, batch):
+    z_BxTxE, label_B = batch
+    prediction_B = -forward(params, z_BxTxE)[:, -1, -1]
+    return 0.5 * jnp.mean((prediction_B - label_B) ** 2)
+
+  @jax.jit
+  def update(params, opt_state, batch):
+    gradient = jax.grad(loss)(params, batch)
+    updates, opt_state = optimizer.update(gradient, opt_state)
+    return optax.apply_updates(params, updates), opt_state
+
+  draw = jax.jit(jax.vmap(create))
+
+  def initial(seed):
+    del seed
+    return jax.tree.map(jnp.asarray, problem.query_weights(sizes))
+
+  def begin(params, seed):
+    return params, optimizer.init(params), jax.random.key(seed)
+
+  def advance(state, steps):
+    params, opt_state, key = state
+    for _ in range(steps):
+      key, key_data = jax.random.split(key)
+      batch = draw(jax.random.split(key_data, sizes.query_batch))
+      params, opt_state = update(params, opt_state, batch)
+    return jax.block_until_ready((params, opt_state, key))
+
+  def check():
+    arrays = map(jnp.asarray, problem.queries(sizes))
+    return [float(loss(initial(0), jax.vmap(tokens)(*arrays)))]
+
+  return Contender(check, begin, advance, lambda state: state[0], initial)
+
+
+def matmul_gflops(size: int = 2048, repeats: int = 10) -> float:
+  """The most that a float32 matrix product reaches here, in GFLOP/s."""
+  a = jnp.full((size, size), 1e-3)
+  product = jax.jit(jnp.matmul)
+  jax.block_until_ready(product(a, a))
+  seconds = []
+  for _ in range(repeats):
+    begin = time.perf_counter()
+    jax.block_until_ready(product(a, a))
+    seconds.append(time.perf_counter() - begin)
+  return 2.0 * size**3 / min(seconds) / 1e9
+
+
+def _task(d: int, n: int, **fields) -> regression.LinearRegression:
+  return regression.LinearRegression(jnp.eye(d), d=d, n=n, **fields)
+
+
+def _query_optimizer(sizes: problem.Sizes) -> optax.GradientTransformation:
+  return optax.chain(
+    optax.clip_by_global_norm(10.0), optax.adam(sizes.learning_rate)
+  )
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class _Share:
+  """One device's part of every batch."""
+
+  source: Any
+
+  def batch(self, key):
+    return self.source.batch(jax.random.fold_in(key, jax.lax.axis_index(_AXIS)))
+
+
+def _shared(objective: loop.Objective) -> loop.Objective:
+  """The mean over devices of loss and gradient."""
+
+  def grads(*args):
+    gradient, metrics, extra = objective.grads(*args)
+    gradient, metrics = jax.lax.pmean((gradient, metrics), _AXIS)
+    return gradient, metrics, extra
+
+  return loop.Objective(objective.init_extra, grads)
+
+
+def _contender(
+  check, initial, source, objective, optimizer, sizes
+) -> Contender:
+  """A contender that trains through `loop`, on all devices there are."""
+  if jax.device_count() > 1:
+    source, objective = _Share(source), _shared(objective)
+  run = loop.compiled_chunk(objective, optimizer, sizes.chunk)
+  if jax.device_count() > 1:
+    mesh = jax.make_mesh(
+      (jax.device_count(),),
+      (_AXIS,),
+      axis_types=(jax.sharding.AxisType.Auto,),
+    )
+    replicated = jax.sharding.PartitionSpec()
+    run = jax.jit(
+      jax.shard_map(
+        run,
+        mesh=mesh,
+        in_specs=replicated,
+        out_specs=replicated,
+        check_vma=False,
+      )
+    )
+  # One seed: the loop trains several side by side, along a leading axis.
+  one = lambda tree: jax.tree.map(lambda a: jnp.array(a)[None], tree)
+  source = one(source)
+
+  def begin(params, seed):
+    state = loop.TrainState(
+      params, optimizer.init(params), jnp.int32(0), objective.init_extra(params)
+    )
+    return one(state), jax.random.key(seed)[None]
+
+  def advance(carry, steps):
+    state, keys = carry
+    for _ in range(steps // sizes.chunk):
+      # Blocked on every time: host devices that share cores deadlock when many
+      # calls are under way.
+      state = jax.block_until_ready(run(source, state, keys)[0])
+    return state, keys
+
+  def params(carry):
+    return jax.tree.map(lambda a: a[0], carry[0].params)
+
+  return Contender(check, begin, advance, params, initial)

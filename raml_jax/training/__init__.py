@@ -1,0 +1,1 @@
+"""The outer loop: training, its checkpoints, and the directory of a run."""
