@@ -25,7 +25,8 @@ from raml_jax.training import workdir as workdir_lib
 # Flags belong to the program that asks for them, so that --help shows them.
 flags.disclaim_key_flags()
 
-_CONFIGS = pathlib.Path(__file__).resolve().parent / "configs"
+# The folder that holds this package, wherever it is installed.
+_ROOT = pathlib.Path(__file__).resolve().parents[1]
 _FILE = re.compile(r"--?config(=|$)")
 _REFUSED = re.compile(r"flag --(config\.[^=]*)=(.*?): ", re.DOTALL)
 _OVERRIDE = re.compile(r"--?(?:no)?(config\.[^=]*)")
@@ -44,23 +45,23 @@ class Defined:
   values: flags.FlagValues
 
 
-def define(name: str) -> Defined:
+def define(file: str) -> Defined:
   """Defines --config, with its overrides, and --workdir.
 
   Args:
-    name: of the default config in experiments/configs.
+    file: the default config, e.g. "experiments/configs/x.py".
   """
   from ml_collections import config_flags
 
   config_flags.DEFINE_config_file(
     "config",
     None,
-    f"config file (default: experiments/configs/{name}.py); any field of it is"
-    " set by --config.field=value",
+    f"config file (default: {file}); any field of it is set by"
+    " --config.field=value",
     lock_config=True,
   )
   define_workdir("where the run is kept (default: runs/ and the config's name)")
-  return Defined(_CONFIGS / f"{name}.py", flags.FLAGS)
+  return Defined(_ROOT / file, flags.FLAGS)
 
 
 def define_workdir(text: str) -> None:
@@ -126,7 +127,7 @@ def _parse(argv: list[str], defined: Defined | None) -> list[str]:
     if defined is not None:
       argv, file = _with_file(argv, defined.config)
       _check_fields(argv, _load(file))
-    return flags.FLAGS(argv)
+    rest = flags.FLAGS(argv)
   except flags.IllegalFlagValueError as error:
     override = _REFUSED.match(str(error))
     if override is None:
@@ -138,6 +139,10 @@ def _parse(argv: list[str], defined: Defined | None) -> list[str]:
     fail(f"{name} = {value!r}: must be of type {kind}")
   except (flags.Error, TypeError, ValueError) as error:
     fail(str(error))
+  if flags.FLAGS["verbosity"].using_default_value:
+    # By default absl would show the every step of fontTools and Orbax.
+    flags.FLAGS.verbosity = -1
+  return rest
 
 
 def _with_file(argv: list[str], default: pathlib.Path) -> tuple[list[str], str]:
@@ -155,7 +160,7 @@ def _with_file(argv: list[str], default: pathlib.Path) -> tuple[list[str], str]:
   if not equals:
     value, *rest = rest or [""]
   path, colon, argument = value.partition(":")
-  for folder in (pathlib.Path(), _CONFIGS.parents[1]):
+  for folder in (pathlib.Path(), _ROOT):
     if path and (folder / path).is_file():
       file = f"{folder / path}{colon}{argument}"
       return [*argv[:at], f"--config={file}", *rest], file

@@ -12,7 +12,7 @@ from raml_jax.studies import maml_vs_cot
 from raml_jax.studies import report
 from raml_jax.training import loop
 
-FLAGS = flags_lib.define("maml_vs_cot")
+FLAGS = flags_lib.define("experiments/configs/maml_vs_cot.py")
 
 
 def main(argv) -> None:

@@ -126,14 +126,19 @@ class Maml:
     shared_steps: the K's of the variant with one step size.
     per_step_steps: the K's of the variant with one step size per step.
     other_steps: the K's of per-coordinate, preconditioner and shrunk.
-    train: the outer loop.
+    shared: the outer loop of the first; a clip far above the usual norm, since
+      clipping rare large gradients would bias the step size upwards.
+    per_step: the outer loop of the second.
+    others: the outer loop of the rest.
   """
 
   alpha: float
   shared_steps: tuple[int, ...]
   per_step_steps: tuple[int, ...]
   other_steps: tuple[int, ...]
-  train: Training
+  shared: Training
+  per_step: Training
+  others: Training
 
 
 @dataclasses.dataclass(frozen=True)

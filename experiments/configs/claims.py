@@ -39,7 +39,7 @@ def _claim(statement, criterion, unit, controls, margins, by_construction):
   )
 
 
-def get_claims(*, order_by_construction: bool) -> ml_collections.ConfigDict:
+def get_claims() -> ml_collections.ConfigDict:
   """All claims of the main job, by id."""
   rows = {
     "construction-is-gd": (
@@ -182,7 +182,7 @@ def get_claims(*, order_by_construction: bool) -> ml_collections.ConfigDict:
       "relative squared change",
       ("other examples",),
       {"change": (None, 1e-6)},
-      order_by_construction,
+      True,
     ),
     "tracks-gd-out-of-distribution": (
       "The imitating chain follows gradient descent out of distribution.",

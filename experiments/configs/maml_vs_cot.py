@@ -97,17 +97,19 @@ def get_config() -> ml_collections.ConfigDict:
       },
       "maml": {
         "alpha": 0.3,
-        "shared_steps": (1, 2, 3, 4, 5),
+        "shared_steps": (1, 2, 3, 5),
         "per_step_steps": (2, 3, 5),
         "other_steps": (2, 5),
-        "train": _training(800, 1024, 0.02),
+        "shared": _training(800, 2048, 0.04, clip=10.0),
+        "per_step": _training(800, 2048, 0.1, clip=10.0),
+        "others": _training(600, 512, 0.04, clip=10.0),
       },
       "von_oswald": {
         "d": 10,
         "n": 10,
         "half_width": 0.5,
         "init_scale": 0.3,
-        "train": _training(2000, 256, 0.01),
+        "train": _training(1000, 512, 0.03, clip=10.0),
       },
       "measure": {
         "tasks": 512,
@@ -130,6 +132,6 @@ def get_config() -> ml_collections.ConfigDict:
           "n_40": {"n": 40},
         },
       },
-      "claims": claims.get_claims(order_by_construction=True),
+      "claims": claims.get_claims(),
     }
   )

@@ -23,9 +23,12 @@ def get_config() -> ml_collections.ConfigDict:
   config.maml.update(
     {"shared_steps": (1, 2), "per_step_steps": (2,), "other_steps": (2,)}
   )
-  for section in (config.imitation, config.decoys, config.maml):
-    section.train.update({"steps": 200, "batch": 128})
   for train in (
+    config.imitation.train,
+    config.decoys.train,
+    config.maml.shared,
+    config.maml.per_step,
+    config.maml.others,
     config.outcome.restricted,
     config.outcome.full,
     config.outcome.direct,

@@ -9,19 +9,24 @@ from raml_jax.models import decoder
 
 
 def make(
-  config: config_lib.Model, task: config_lib.Task, max_steps: int
+  config: config_lib.Model,
+  task: config_lib.Task,
+  max_steps: int,
+  longest: int,
 ) -> base.Model:
   """The model of a config.
 
   Args:
     config: which.
     task: for the shape of its prompt.
-    max_steps: weight tokens it must be able to write (decoder).
+    max_steps: weight tokens that its cache has room for (decoder).
+    longest: weight tokens of the longest path that the same params will ever
+      be asked for; the table of positions is as long as that.
   """
   if config.kind == "linear_attention":
     return attention.linear_attention(task.d, config.layers, config.init_scale)
   # Room for prompts of twice the trained length, out of distribution.
-  positions = 2 * task.n + max_steps if config.positions else 0
+  positions = 2 * task.n + longest if config.positions else 0
   return decoder.decoder(
     task.d,
     max_steps,

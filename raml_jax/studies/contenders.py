@@ -1,11 +1,11 @@
 """The training steps in JAX that the benchmark times.
 
-`chain_of_thought` and `query_prompt` are the project's own, through the loop
-that trains everything else. `ordinary_query_prompt` is von Oswald's setting
-written the ordinary way (an independent re-implementation of the form of the
-public code of arXiv 2212.07677): explicit tokens, attention with separate query,
-key, value and output matrices on all of them, tasks made one by one under
-`vmap`, one jitted call for the data and one for the update.
+`chain_of_thought` and `query_prompt_step` are the project's own, through the
+loop that trains everything else. `ordinary_query_prompt_step` is von Oswald's
+setting written the ordinary way (an independent re-implementation of the form
+of the public code of arXiv 2212.07677): explicit tokens, attention with
+separate query, key, value and output matrices on all of them, tasks made one by
+one under `vmap`, one jitted call for the data and one for the update.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import time
 from typing import Any
 
 import jax
+from jax import flatten_util
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -222,11 +223,12 @@ class _Share:
 
 
 def _shared(objective: loop.Objective) -> loop.Objective:
-  """The mean over devices of loss and gradient."""
+  """The mean over devices of loss and gradient, in one message."""
 
   def grads(*args):
     gradient, metrics, extra = objective.grads(*args)
-    gradient, metrics = jax.lax.pmean((gradient, metrics), _AXIS)
+    flat, unravel = flatten_util.ravel_pytree((gradient, metrics))
+    gradient, metrics = unravel(jax.lax.pmean(flat, _AXIS))
     return gradient, metrics, extra
 
   return loop.Objective(objective.init_extra, grads)

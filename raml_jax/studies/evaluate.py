@@ -126,11 +126,11 @@ def contestants(
   Trained models of every regime, MAML at the lengths of the outcome regime,
   the untrained model, and gradient descent itself.
   """
-  outcome = config.outcome.steps
+  lengths = {config.decoys.steps, *config.outcome.steps}
   out = {
     name: (run.reasoner, arm.params[name], run.steps)
     for name, run in arm.runs.items()
-    if run.regime != "maml" or run.steps in outcome
+    if run.regime != "maml" or run.steps in lengths
   }
   cot = reasoners.reasoner(regimes.model(config))
   out["untrained"] = (cot, arm.params["untrained"], config.decoys.steps)
@@ -219,7 +219,11 @@ def ablations(
   return out
 
 
-@functools.partial(jax.jit, static_argnums=(0, 2, 5, 7))
+@functools.partial(
+  jax.jit,
+  static_argnums=(0, 2, 5, 7),
+  compiler_options=measure.RUN_ONCE,
+)
 def _versus(one, params_S, two, two_params_S, episodes, steps, key, scales):
   def seed(params, two_params, episodes):
     return compare.compare(

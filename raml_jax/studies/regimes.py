@@ -96,14 +96,16 @@ def longest(config: config_lib.MamlVsCot) -> int:
   return config.measure.beyond * max(trained)
 
 
-@functools.cache
-def _model(config, task_config, max_steps):
-  return factory.make(config, task_config, max_steps)
+_model = functools.cache(factory.make)
 
 
-def model(config: config_lib.MamlVsCot) -> base.Model:
-  """The model, with room for the longest path that is measured."""
-  return _model(config.model, config.task, longest(config))
+def model(config: config_lib.MamlVsCot, steps: int | None = None) -> base.Model:
+  """The model, with room for `steps` tokens, or for all that is measured.
+
+  Params do not depend on the room: it is small in training, where it costs.
+  """
+  room = longest(config)
+  return _model(config.model, config.task, steps or room, room)
 
 
 _imitation = functools.cache(objectives.imitation)
@@ -189,7 +191,7 @@ def _taught_runs(config: config_lib.MamlVsCot) -> Iterator[Run]:
 
 
 def _taught_phase(config, name, steps, teacher, meta, train, task_, done):
-  model_ = model(config)
+  model_ = model(config, steps)
   source = sources.Taught(
     stacked(_train_task(config, task_), config.seeds),
     meta(done),
@@ -224,40 +226,27 @@ def _judged_run(config, name, regime, steps, reasoner, init, objective, train):
 
 def _outcome_runs(config: config_lib.MamlVsCot) -> Iterator[Run]:
   """Direct answers, and chains judged by their last token."""
-  model_, d, c = model(config), config.task.d, config.outcome
-  cot = reasoners.reasoner(model_)
-  yield _judged_run(
-    config,
-    "direct",
-    "direct",
-    1,
-    cot,
-    model_.init,
-    _outcome(cot, 1, c.cap),
-    c.direct,
-  )
+  c, d = config.outcome, config.task.d
+
+  def run(name, regime, steps, train, restricted=False):
+    model_ = model(config, steps)
+    trained = reasoners.reasoner(model_)
+    init = model_.init
+    objective = _outcome(trained, steps, c.cap)
+    if restricted:
+      init = functools.partial(_restricted_init, model_, d)
+      objective = _restricted(trained, steps, c.cap, d)
+    cot = reasoners.reasoner(model(config))
+    return _judged_run(config, name, regime, steps, cot, init, objective, train)
+
+  yield run("direct", "direct", 1, c.direct)
+  one_layer = config.model.kind == "linear_attention"
+  one_layer = one_layer and config.model.layers == 1
   for steps in c.steps:
-    if config.model.kind == "linear_attention" and config.model.layers == 1:
-      yield _judged_run(
-        config,
-        f"outcome_restricted_k{steps}",
-        "outcome_restricted",
-        steps,
-        cot,
-        functools.partial(_restricted_init, model_, d),
-        _restricted(cot, steps, c.cap, d),
-        c.restricted,
-      )
-    yield _judged_run(
-      config,
-      f"outcome_full_k{steps}",
-      "outcome_full",
-      steps,
-      cot,
-      model_.init,
-      _outcome(cot, steps, c.cap),
-      c.full,
-    )
+    if one_layer:
+      name = f"outcome_restricted_k{steps}"
+      yield run(name, "outcome_restricted", steps, c.restricted, True)
+    yield run(f"outcome_full_k{steps}", "outcome_full", steps, c.full)
 
 
 def _restricted_init(model_, d, key):
@@ -275,9 +264,13 @@ def _restricted_init(model_, d, key):
 def _maml_runs(config: config_lib.MamlVsCot) -> Iterator[Run]:
   """Every variant of the inner rule, for every K."""
   c, d = config.maml, config.task.d
-  lengths = {"shared": c.shared_steps, "per_step": c.per_step_steps}
+  named = {
+    "shared": (c.shared_steps, c.shared),
+    "per_step": (c.per_step_steps, c.per_step),
+  }
   for variant, rule in optimizers.TABLE.items():
-    for steps in lengths.get(variant, c.other_steps):
+    lengths, train = named.get(variant, (c.other_steps, c.others))
+    for steps in lengths:
       reasoner = maml.reasoner(rule)
 
       def init(key, rule=rule, steps=steps):
@@ -291,5 +284,5 @@ def _maml_runs(config: config_lib.MamlVsCot) -> Iterator[Run]:
         reasoner,
         init,
         _outcome(reasoner, steps, None),
-        c.train,
+        train,
       )

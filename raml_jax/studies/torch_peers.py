@@ -1,10 +1,10 @@
 """The teacher-forced step in PyTorch, as one who knows PyTorch would write it.
 
 Only tokens that write are queries, products are batched, the teacher's path is
-made without gradient, Adam is fused. Two forms: explicit tokens, the form of the
-formula, and the Gram matrix in place of the data tokens, as in this project. The
-compiled forms compile everything but the random numbers, which the compiler
-would make slower.
+made without gradient, Adam is fused. Two forms: explicit tokens, the form of
+the formula, and the Gram matrix in place of the data tokens, as in this
+project. The compiled forms compile everything but the random numbers, which
+the compiler would make slower.
 """
 
 from __future__ import annotations

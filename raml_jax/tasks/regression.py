@@ -23,6 +23,8 @@ PRIORS = ("normal", "sphere")
 # The one rotation in which given eigenvalues are laid down: the same for all
 # tasks, seeds and processes, so that "anisotropic" means one fixed covariance.
 ROTATION_SEED = 2505
+# More pairs than these are added up by a matrix product.
+_UNROLLED = 40
 
 
 @jax.tree_util.register_dataclass
@@ -128,22 +130,23 @@ def _pairs(x_DxNxB: base.Array, y_NxB: base.Array) -> base.Pairs:
 
 def _squares(x_DxNxB: base.Array, y_NxB: base.Array, n: int) -> base.Array:
   """(1/n) sum (x, y) (x, y)^T over the columns given: gram_ExExB."""
-  d, _, batch = x_DxNxB.shape
-  # Written into buffers, or XLA would compute x and y again for each product
-  # that they are a factor of, and the moments again wherever they are read.
-  xy_ExNxB = jnp.zeros((d + 1, *y_NxB.shape), y_NxB.dtype)
-  xy_ExNxB = xy_ExNxB.at[:d].set(x_DxNxB).at[d].set(y_NxB)
-  gram_ExExB = jnp.zeros((d + 1, d + 1, batch), y_NxB.dtype)
-  for rows in (slice(0, d), slice(d, d + 1)):
+  xy_ExNxB = _written(jnp.concatenate([x_DxNxB, y_NxB[None]]))
+  if len(y_NxB) > _UNROLLED:
+    return jnp.einsum("enb,fnb->efb", xy_ExNxB, xy_ExNxB) / n
+  squares_ExExB = sum(
+    xy_ExB[:, None] * xy_ExB[None] for xy_ExB in xy_ExNxB.swapaxes(0, 1)
+  )
+  return _written(squares_ExExB / n)
 
-    def add(sum_ExExB, xy_ExB, rows=rows):
-      return sum_ExExB + xy_ExB[rows, None] * xy_ExB[None], None
 
-    sum_ExExB, _ = jax.lax.scan(
-      add, jnp.zeros_like(gram_ExExB[rows]), xy_ExNxB.swapaxes(0, 1), unroll=16
-    )
-    gram_ExExB = gram_ExExB.at[rows].set(sum_ExExB / n)
-  return gram_ExExB
+def _written(a: base.Array) -> base.Array:
+  """The same array, by way of a scatter.
+
+  XLA on CPU fuses sums of products into all who read them, and then computes
+  them there over again, entry by entry and several times slower. It drops
+  `optimization_barrier` before it fuses, but fuses nothing with a scatter.
+  """
+  return jnp.zeros_like(a).at[np.arange(len(a))].set(a)
 
 
 def support_of(pairs: base.Pairs) -> base.Support:

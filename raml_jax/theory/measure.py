@@ -18,9 +18,14 @@ from raml_jax.theory import rules
 
 # A mean error beyond this many times that of w = 0 has diverged.
 DIVERGED = 10.0
+# Most programs here run once or twice: compiling them takes far longer than
+# running them, unless the compiler is told not to try hard.
+RUN_ONCE = {"xla_backend_optimization_level": 0}
 
 
-@functools.partial(jax.jit, static_argnums=(0, 3, 5))
+@functools.partial(
+  jax.jit, static_argnums=(0, 3, 5), compiler_options=RUN_ONCE
+)
 def _look(reasoner, params_S, episodes_SxB, steps, key, scales):
   def one(params, episodes, key):
     key_w, key_labels, key_controls = jax.random.split(key, 3)
@@ -124,7 +129,7 @@ def stacked_name(name: str) -> str:
   return f"{stem}_Sx{axes}" if stem else f"{name}_S"
 
 
-@jax.jit
+@functools.partial(jax.jit, compiler_options=RUN_ONCE)
 def _free_running(thetas, support_SxB, path_SxBxKxD):
   def one(thetas, support, path_BxKxD):
     # The scored half of the tasks: see `observe.split`.
@@ -211,7 +216,9 @@ def tracking(
   return share_S, 1.0 - stable_SxB.mean(axis=1)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 5))
+@functools.partial(
+  jax.jit, static_argnums=(0, 5), compiler_options=RUN_ONCE
+)
 def _tracking(reasoner, params_S, eta_S, episodes_SxB, stable_SxB, steps):
   descent = rules.reasoner(rules.TABLE["gradient"])
 

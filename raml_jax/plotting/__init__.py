@@ -1,0 +1,1 @@
+"""Figures of paper quality; matplotlib is imported where it is used."""

@@ -1,0 +1,157 @@
+"""A process of its own for the contenders of one framework and device count.
+
+`Worker` starts it and talks to it in lines of JSON; `main` is what it runs. XLA
+reads its flags once, when JAX is first used, and PyTorch keeps threads of its
+own, so contenders that differ in either cannot share a process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+from raml_jax.studies import problem
+
+_DEVICES = "--xla_force_host_platform_device_count"
+
+
+class WorkerError(RuntimeError):
+  """A contender cannot run; one line."""
+
+
+class Worker:
+  """A running process; a context manager."""
+
+  def __init__(self, framework: str, sizes: problem.Sizes, devices: int = 1):
+    """Starts it.
+
+    Args:
+      framework: "jax" or "torch".
+      sizes: of the benchmark.
+      devices: host devices that JAX shall see.
+    """
+    flags = os.environ.get("XLA_FLAGS", "")
+    self._name = framework
+    self._process = subprocess.Popen(
+      [sys.executable, "-m", "raml_jax.studies.worker", framework],
+      stdin=subprocess.PIPE,
+      stdout=subprocess.PIPE,
+      text=True,
+      env={**os.environ, "XLA_FLAGS": f"{flags} {_DEVICES}={devices}"},
+    )
+    self.ask(**dataclasses.asdict(sizes))
+
+  def ask(self, *words: Any, **fields: Any) -> Any:
+    """Sends a request and waits for the answer.
+
+    Raises:
+      WorkerError: it failed there, or the process ended.
+    """
+    try:
+      self._process.stdin.write(json.dumps([words, fields]) + "\n")
+      self._process.stdin.flush()
+      line = self._process.stdout.readline()
+    except BrokenPipeError:
+      line = ""
+    if not line:
+      code = self._process.wait()
+      raise WorkerError(f"the {self._name} process ended with exit code {code}")
+    answer = json.loads(line)
+    if "error" in answer:
+      raise WorkerError(f"{' '.join(map(str, words))}: {answer['error']}")
+    return answer["value"]
+
+  def __enter__(self) -> Worker:
+    return self
+
+  def __exit__(self, *_) -> None:
+    self._process.stdin.close()
+    try:
+      self._process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+      self._process.kill()
+      self._process.wait()
+
+
+def main() -> None:
+  """Answers requests, one a line, until there are no more."""
+  # The answers' own channel; whatever a library prints goes to stderr.
+  answers = os.fdopen(os.dup(1), "w")
+  os.dup2(2, 1)
+  framework = sys.argv[1]
+  serve = None
+  for line in sys.stdin:
+    words, fields = json.loads(line)
+    try:
+      if serve is None:
+        serve, value = _server(framework, problem.Sizes(**fields)), None
+      else:
+        value = serve(*words)
+      answer = {"value": value}
+    except Exception as error:
+      text = " ".join(str(error).split())[:300]
+      answer = {"error": f"{type(error).__name__}: {text}"}
+    print(json.dumps(answer), file=answers, flush=True)
+
+
+def _server(framework: str, sizes: problem.Sizes) -> Callable[..., Any]:
+  """A function from the words of a request to its answer."""
+  table = _torch(sizes) if framework == "torch" else _jax(sizes)
+  made = {}
+
+  def contender(name):
+    if name not in made:
+      made[name] = table[name]()
+    return made[name]
+
+  def layer(name):
+    chosen = contender(name)
+    params = chosen.params(chosen.state)["layer_0"]
+    return {key: params[key].tolist() for key in ("V", "W")}
+
+  requests = {
+    "check": lambda name: contender(name).check(),
+    "start": lambda name, seed: contender(name).start(seed),
+    "run": lambda name, steps: contender(name).run(steps),
+    "layer": layer,
+    "peak": lambda: table["peak"](),
+  }
+  return lambda request, *words: requests[request](*words)
+
+
+def _jax(sizes: problem.Sizes) -> dict[str, Callable[[], Any]]:
+  from raml_jax.studies import contenders
+
+  def chain(n, moments_only):
+    return lambda: contenders.chain_of_thought(sizes, n, moments_only)
+
+  return {
+    "peak": contenders.matmul_gflops,
+    "same law": chain(sizes.n, True),
+    "same data": chain(sizes.n, False),
+    **{f"n={n}": chain(n, True) for n in sizes.more_pairs},
+    "query": lambda: contenders.query_prompt_step(sizes),
+    "ordinary query": lambda: contenders.ordinary_query_prompt_step(sizes),
+  }
+
+
+def _torch(sizes: problem.Sizes) -> dict[str, Callable[[], Any]]:
+  from raml_jax.studies import torch_peers
+
+  def chain(form, compiled):
+    return lambda: torch_peers.chain_of_thought(sizes, form, compiled)
+
+  return {
+    f"{how}, {form}": chain(form, how == "compiled")
+    for how in ("eager", "compiled")
+    for form in ("explicit", "gram")
+  }
+
+
+if __name__ == "__main__":
+  main()
