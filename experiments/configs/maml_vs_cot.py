@@ -73,7 +73,7 @@ def get_config() -> ml_collections.ConfigDict:
       "imitation": {
         "steps": 20,
         "eta": 0.4,
-        "train": _training(600, 256, 0.01),
+        "train": _training(2500, 256, 0.02),
       },
       "decoys": {
         "steps": 5,
@@ -86,13 +86,13 @@ def get_config() -> ml_collections.ConfigDict:
         "heavy_ball_mu": 0.5,
         "straight_steps": 20,
         "straight_eta": 0.4,
-        "train": _training(600, 256, 0.01),
+        "train": _training(2000, 256, 0.01),
       },
       "outcome": {
         "steps": (2, 5),
         "cap": 100.0,
         "restricted": _training(1000, 256, 0.01),
-        "full": _training(2500, 256, 0.01),
+        "full": _training(4000, 256, 0.01),
         "direct": _training(600, 512, 0.01),
       },
       "maml": {

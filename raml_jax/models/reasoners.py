@@ -60,5 +60,7 @@ def rollout(
     state = reasoner_.step(params, state)
     return state, reasoner_.read(state)
 
-  _, w_KxD = jax.lax.scan(body, first, length=steps)
+  # Short loops are training's: unrolled, XLA on CPU fuses across their steps.
+  unroll = steps if 0 < steps <= 5 else 1
+  _, w_KxD = jax.lax.scan(body, first, length=steps, unroll=unroll)
   return jnp.concatenate([reasoner_.read(first)[None], w_KxD])

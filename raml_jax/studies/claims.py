@@ -1,7 +1,7 @@
 """From measurements to verdicts: which numbers each claim stands on.
 
 Statements, criteria and margins come from the config, fixed before the run. A
-claim whose regimes were not asked for is left out.
+claim whose regimes, or whose controls, were not asked for is left out.
 """
 
 from __future__ import annotations
@@ -27,6 +27,11 @@ def decide(config: config_lib.MamlVsCot, results: Results) -> list[dict]:
     told = id_ == "order-invariant" and config.model.positions
     for suffix, (parts, controls) in _FINDERS[id_](config, results):
       if not parts:
+        continue
+      missing = sorted(set(spec.controls) - set(controls))
+      if missing:
+        names = ", ".join(missing)
+        print(f"claim {id_} stays open: its controls were not run: {names}")
         continue
       claim = statistics.Claim(
         id_ + suffix,

@@ -179,9 +179,11 @@ def measure_all(
     keep(f"{arm.name}/optimum", lambda arm=arm: yardsticks.optima(config, arm))
     clock.lap("optima")
   first = arms[0]
-  keep(
-    f"{first.name}/rules", lambda: yardsticks.rules_as_reasoners(config, first)
-  )
+  if "decoys" in config.regimes:
+    keep(
+      f"{first.name}/rules",
+      lambda: yardsticks.rules_as_reasoners(config, first),
+    )
   clock.lap("rules as reasoners")
   if config.model.kind == "linear_attention":
     keep(

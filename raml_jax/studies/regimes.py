@@ -25,6 +25,7 @@ from raml_jax.tasks import regression
 from raml_jax.training import loop
 from raml_jax.training import objectives
 from raml_jax.training import sources
+from raml_jax.training import sweep
 from raml_jax.training import teachers
 
 CHUNKS = 5  # per phase: as often as that, metrics and a checkpoint
@@ -104,11 +105,11 @@ def model(config: config_lib.MamlVsCot, steps: int | None = None) -> base.Model:
 
   Params do not depend on the room: it is small in training, where it costs.
   """
-  room = longest(config)
-  return _model(config.model, config.task, steps or room, room)
+  return _model(config.model, config.task, steps, longest(config))
 
 
 _imitation = functools.cache(objectives.imitation)
+_sweep = functools.cache(sweep.imitation)
 _outcome = functools.cache(
   lambda reasoner, steps, cap: objectives.outcome(reasoner, steps, cap=cap)
 )
@@ -135,6 +136,11 @@ def runs(config: config_lib.MamlVsCot) -> list[Run]:
     *_outcome_runs(config),
   ]
   return [run for run in every if run.regime in config.regimes]
+
+
+def _one_layer(config):
+  model_ = config.model
+  return model_.kind == "linear_attention" and model_.layers == 1
 
 
 def _train_task(config, task_):
@@ -192,17 +198,17 @@ def _taught_runs(config: config_lib.MamlVsCot) -> Iterator[Run]:
 
 def _taught_phase(config, name, steps, teacher, meta, train, task_, done):
   model_ = model(config, steps)
-  source = sources.Taught(
-    stacked(_train_task(config, task_), config.seeds),
-    meta(done),
-    teacher,
-    steps,
-    train.batch,
-  )
+  one_layer = _one_layer(config)
+  task_, numbers = _train_task(config, task_), meta(done)
+  task_ = stacked(task_, config.seeds)
+  if one_layer and teacher is teachers.linear:
+    source = sweep.Taught(task_, numbers["P"], steps, train.batch)
+  else:
+    source = sources.Taught(task_, numbers, teacher, steps, train.batch)
   return loop.Phase(
     name,
     model_.init,
-    _imitation(model_),
+    _sweep() if one_layer else _imitation(model_),
     source,
     optimizer(train),
     train.steps,
@@ -240,10 +246,8 @@ def _outcome_runs(config: config_lib.MamlVsCot) -> Iterator[Run]:
     return _judged_run(config, name, regime, steps, cot, init, objective, train)
 
   yield run("direct", "direct", 1, c.direct)
-  one_layer = config.model.kind == "linear_attention"
-  one_layer = one_layer and config.model.layers == 1
   for steps in c.steps:
-    if one_layer:
+    if _one_layer(config):
       name = f"outcome_restricted_k{steps}"
       yield run(name, "outcome_restricted", steps, c.restricted, True)
     yield run(f"outcome_full_k{steps}", "outcome_full", steps, c.full)

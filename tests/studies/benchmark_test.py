@@ -1,4 +1,4 @@
-"""What the benchmark times computes the same thing, and it refuses otherwise."""
+"""What the benchmark times computes the same, and it refuses otherwise."""
 
 import dataclasses
 import importlib.util
