@@ -38,7 +38,7 @@ CHAIN = "LSA chain-of-thought step"
 QUERY = "von Oswald's step"
 TARGET = "time to the error of gradient descent"
 # Between turns, for the threads of the one before to fall asleep.
-PAUSE = 0.02
+PAUSE = 0.05
 # (worker, what it runs).
 Contender = tuple[str, str]
 

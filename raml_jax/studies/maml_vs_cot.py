@@ -68,6 +68,7 @@ def run(
     arms = [
       train_arm(config, name, workdir, progress, clock) for name in config.arms
     ]
+    jax.clear_caches()  # the programs of training: a gigabyte, needed no more
     results = measure_all(config, arms, workdir, progress, clock)
     if "von_oswald" in config.regimes:
       results |= von_oswald.run(config, workdir, progress)
@@ -123,7 +124,8 @@ def train_arm(
       workdir=workdir,
       on_chunk=progress,
     )
-    runs[run_.name], params[run_.name] = run_, state.params
+    runs[run_.name] = run_
+    params[run_.name] = regimes.canonical(run_, state.params)
     clock.lap(f"train {run_.regime}")
   untrained_key = loop.train_key(key, f"{name}/untrained")
   params["untrained"] = jax.jit(jax.vmap(regimes.model(config).init))(

@@ -50,10 +50,10 @@ class Sizes:
   turn: float = 0.15
   seeds: int = 10
   target: float = 1.01
-  evaluate_every: int = 10
+  evaluate_every: int = 20
   most_steps: int = 1500
   evaluation_batch: int = 4096
-  chunk: int = 10
+  chunk: int = 20
 
 
 def weights(sizes: Sizes, seed: int) -> tuple[np.ndarray, np.ndarray]:

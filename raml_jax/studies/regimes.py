@@ -139,8 +139,7 @@ def runs(config: config_lib.MamlVsCot) -> list[Run]:
 
 
 def _one_layer(config):
-  model_ = config.model
-  return model_.kind == "linear_attention" and model_.layers == 1
+  return config.model.kind == "linear_attention" and config.model.layers == 1
 
 
 def _train_task(config, task_):
@@ -290,3 +289,14 @@ def _maml_runs(config: config_lib.MamlVsCot) -> Iterator[Run]:
         _outcome(reasoner, steps, None),
         train,
       )
+
+
+def canonical(run: Run, params: base.PyTree) -> base.PyTree:
+  """Per-step MAML with its steps in ascending order.
+
+  All orders end at the same w_K, so training leaves the order to chance.
+  """
+  if run.reasoner is not maml.reasoner(optimizers.PER_STEP):
+    return params
+  meta = {"alpha": jnp.sort(params["meta"]["alpha"], axis=-1)}
+  return {**params, "meta": meta}

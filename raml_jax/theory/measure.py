@@ -23,9 +23,7 @@ DIVERGED = 10.0
 RUN_ONCE = {"xla_backend_optimization_level": 0}
 
 
-@functools.partial(
-  jax.jit, static_argnums=(0, 3, 5), compiler_options=RUN_ONCE
-)
+@functools.partial(jax.jit, static_argnums=(0, 3, 5), compiler_options=RUN_ONCE)
 def _look(reasoner, params_S, episodes_SxB, steps, key, scales):
   def one(params, episodes, key):
     key_w, key_labels, key_controls = jax.random.split(key, 3)
@@ -216,9 +214,7 @@ def tracking(
   return share_S, 1.0 - stable_SxB.mean(axis=1)
 
 
-@functools.partial(
-  jax.jit, static_argnums=(0, 5), compiler_options=RUN_ONCE
-)
+@functools.partial(jax.jit, static_argnums=(0, 5), compiler_options=RUN_ONCE)
 def _tracking(reasoner, params_S, eta_S, episodes_SxB, stable_SxB, steps):
   descent = rules.reasoner(rules.TABLE["gradient"])
 

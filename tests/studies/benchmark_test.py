@@ -1,4 +1,4 @@
-"""What the benchmark times computes the same, and it refuses otherwise."""
+"""Equal work is timed, and the benchmark refuses where it is not equal."""
 
 import dataclasses
 import importlib.util

@@ -1,7 +1,7 @@
 """The main job, killed at any moment, ends with the same bits."""
 
 import json
-import pathlib
+import os
 import subprocess
 import sys
 import time
@@ -32,7 +32,12 @@ def _run(path, wait_for=None):
     stdout=subprocess.PIPE,
     stderr=subprocess.DEVNULL,
     text=True,
-    cwd=pathlib.Path(__file__).parents[2],
+    env=os.environ
+    | {
+      "PYTHONPATH": os.pathsep.join(sys.path),
+      "JAX_COMPILATION_CACHE_DIR": str(path.parent / "compiled"),
+      "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    },
   )
   if wait_for is not None:
     deadline = time.monotonic() + 120
