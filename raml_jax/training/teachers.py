@@ -41,7 +41,7 @@ def heavy_ball(meta: base.PyTree, episode: base.Episode, steps: int):
 def straight_path(meta: base.PyTree, episode: base.Episode, steps: int):
   """(1 - (1 - eta)^t) w*, straight to the answer; {"eta"}."""
   share_T = 1.0 - (1.0 - meta["eta"]) ** jnp.arange(steps + 1)
-  return share_T[:, None] * episode.latent_D
+  return share_T[:, None] * episode.latent_D[None]
 
 
 def block_rotation(d: int, degrees: float) -> base.Array:

@@ -112,7 +112,8 @@ def test_a_task_beyond_the_cap_counts_as_the_cap_and_has_no_gradient():
   rest = jax.tree.map(lambda a: a[1:], batch)
   plain = objectives.outcome(reasoner, 3)
   rest_grads, rest_loss = _grads(plain, params, rest)
-  assert loss == pytest.approx((50.0 + 7 * rest_loss) / 8, rel=1e-5)
+  expected = (50.0 + 7 * float(rest_loss)) / 8
+  assert float(loss) == pytest.approx(expected, rel=1e-5)
   jax.tree.map(
     lambda a, b: np.testing.assert_allclose(a, 7 / 8 * b, atol=1e-6),
     grads,
