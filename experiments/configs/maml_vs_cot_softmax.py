@@ -3,13 +3,17 @@
   python -m experiments.maml_vs_cot --config=experiments/configs/NAME.py
 
 with NAME = maml_vs_cot_softmax. Two pre-norm blocks of width 32 with 4 heads
-and an MLP, without LayerNorm and positions, d = 5, K = 5. Step budgets: 4,000
-for imitation (loss of the whole token about 2e-4 and still falling slowly),
-2,500 for decoys and for the outcome regime. About 20 minutes on 2 CPU cores.
+and an MLP, without LayerNorm and positions, d = 5, K = 5, isotropic inputs.
+Step budgets and where the loss ends, mean over seeds: imitation 4,000 steps,
+3e-4 of whole-token loss, still falling; decoys and the straight path 2,500
+steps, 5e-4 to 4e-3; outcome, k = 2, 2,500 steps, 6e-3. About 15 minutes and 2.3
+GB on 2 CPU cores.
 
-Expect: descent on the taught path, not under interventions far from it.
---config.model.layer_norm=True and --config.model.positions=True are the
-variants; with positions the order of the examples matters, and is measured.
+Expect: on the path it was taught the decoder descends (errors within 3 % of
+gradient descent's up to K); under interventions it does not, and past K it
+diverges. Trained on its answers, it goes almost straight to least squares.
+--config.model.layer_norm=True and --config.model.positions=True are variants;
+with positions the order of the examples matters, and is measured.
 """
 
 import ml_collections
