@@ -39,6 +39,8 @@ QUERY = "von Oswald's step"
 TARGET = "time to the error of gradient descent"
 # Between turns, for the threads of the one before to fall asleep.
 PAUSE = 0.05
+# Load average above which the machine is not quiet.
+QUIET = 0.7
 # (worker, what it runs).
 Contender = tuple[str, str]
 
@@ -58,6 +60,12 @@ def run(
     )
   config = {"experiment": "benchmark", **dataclasses.asdict(sizes)}
   workdir = workdir_lib.open_workdir(path, config)
+  busy = os.getloadavg()[0]
+  if busy > QUIET:
+    _phase(
+      f"warning: others keep {busy:.1f} cores busy. Threads that wait for each"
+      " other, PyTorch's above all, suffer most: these ratios will flatter us"
+    )
   try:
     with contextlib.ExitStack() as stack:
       workers = {"torch": stack.enter_context(worker.Worker("torch", sizes))}
