@@ -292,10 +292,7 @@ def _maml_runs(config: config_lib.MamlVsCot) -> Iterator[Run]:
 
 
 def canonical(run: Run, params: base.PyTree) -> base.PyTree:
-  """Per-step MAML with its steps in ascending order.
-
-  All orders end at the same w_K, so training leaves the order to chance.
-  """
+  """Per-step MAML in ascending order: training leaves the order to chance."""
   if run.reasoner is not maml.reasoner(optimizers.PER_STEP):
     return params
   meta = {"alpha": jnp.sort(params["meta"]["alpha"], axis=-1)}
