@@ -46,8 +46,8 @@ class Sizes:
   more_pairs: tuple[int, ...] = (80, 320)
   query_batch: int = 2048
   query_n: int = 10
-  rounds: int = 15
-  turn: float = 0.15
+  rounds: int = 12
+  turn: float = 0.3
   seeds: int = 10
   target: float = 1.01
   evaluate_every: int = 20
