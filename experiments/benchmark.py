@@ -9,9 +9,9 @@ C++ compiler. Five minutes on two cores, which should have nothing else to do.
 from absl import flags
 
 from experiments import flags as flags_lib
-from raml_jax.studies import benchmark
-from raml_jax.studies import problem
-from raml_jax.studies import timings
+from raml_jax.studies.benchmark import problem
+from raml_jax.studies.benchmark import study
+from raml_jax.studies.benchmark import timings
 
 flags_lib.define_workdir("where results go (default: runs/benchmark)")
 
@@ -20,7 +20,7 @@ def main(argv) -> None:
   flags_lib.no_arguments(argv)
   with flags_lib.one_line_errors(timings.BenchmarkError):
     path = flags.FLAGS.workdir or "runs/benchmark"
-    rows, workdir = benchmark.run(path, problem.Sizes())
+    rows, workdir = study.run(path, problem.Sizes())
   print(timings.table(rows))
   print(f"saved: {workdir.path}/results/benchmark.json")
 

@@ -18,7 +18,6 @@ from typing import Any, NoReturn
 from absl import app
 from absl import flags
 
-from raml_jax import config as config_lib
 from raml_jax import parsing
 from raml_jax.training import workdir as workdir_lib
 
@@ -38,18 +37,21 @@ class Defined:
 
   Attributes:
     config: the config file where --config does not name one.
+    parse: from plain data to a checked config, or a `ConfigError`.
     values: parsed by `run`.
   """
 
   config: pathlib.Path
+  parse: Callable[[Mapping[str, Any]], Any]
   values: flags.FlagValues
 
 
-def define(file: str) -> Defined:
+def define(file: str, parse: Callable[[Mapping[str, Any]], Any]) -> Defined:
   """Defines --config, with its overrides, and --workdir.
 
   Args:
     file: the default config, e.g. "experiments/configs/x.py".
+    parse: from plain data to a checked config, or a `ConfigError`.
   """
   from ml_collections import config_flags
 
@@ -61,7 +63,7 @@ def define(file: str) -> Defined:
     lock_config=True,
   )
   define_workdir("where the run is kept (default: runs/ and the config's name)")
-  return Defined(_ROOT / file, flags.FLAGS)
+  return Defined(_ROOT / file, parse, flags.FLAGS)
 
 
 def define_workdir(text: str) -> None:
@@ -75,13 +77,11 @@ def no_arguments(argv: Sequence[str]) -> None:
     fail(f"unknown argument {argv[1]!r}: flags are written --name=value")
 
 
-def config_and_workdir(
-  defined: Defined,
-) -> tuple[config_lib.MamlVsCot, pathlib.Path]:
+def config_and_workdir(defined: Defined) -> tuple[Any, pathlib.Path]:
   """The checked config, and the path of the working directory."""
   values = defined.values
   with one_line_errors():
-    config = config_lib.parse(values.config.to_dict())
+    config = defined.parse(values.config.to_dict())
   if values.workdir is None:
     file = values["config"].config_filename.partition(":")[0]
     return config, pathlib.Path("runs", pathlib.Path(file).stem)

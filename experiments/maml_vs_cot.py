@@ -7,19 +7,20 @@ Exit code 0 whatever the verdicts; another one only if the run failed.
 """
 
 from experiments import flags as flags_lib
+from raml_jax.config import maml_vs_cot as config_lib
 from raml_jax.studies import claims
-from raml_jax.studies import maml_vs_cot
-from raml_jax.studies import report
+from raml_jax.studies.maml_vs_cot import report
+from raml_jax.studies.maml_vs_cot import study
 from raml_jax.training import loop
 
-FLAGS = flags_lib.define("experiments/configs/maml_vs_cot.py")
+FLAGS = flags_lib.define("experiments/configs/maml_vs_cot.py", config_lib.parse)
 
 
 def main(argv) -> None:
   flags_lib.no_arguments(argv)
   config, path = flags_lib.config_and_workdir(FLAGS)
   with flags_lib.one_line_errors(loop.NonFiniteLoss):
-    rows, workdir = maml_vs_cot.run(config, path)
+    rows, workdir = study.run(config, path)
     report.write(workdir)
   print(claims.table(rows))
   print(f"report: {workdir.path}/report.md")

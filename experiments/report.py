@@ -6,18 +6,36 @@ python -m experiments.report [--workdir=DIR]
 from absl import flags
 
 from experiments import flags as flags_lib
-from raml_jax.studies import report
+from raml_jax.studies.maml_vs_cot import report as maml_vs_cot
 from raml_jax.training import workdir as workdir_lib
 
 flags_lib.define_workdir("the run to report (default: runs/maml_vs_cot)")
+
+# The experiment that config.json names -> what writes its report. None of these
+# modules may import JAX: drawing starts at once.
+WRITERS = {"maml_vs_cot": maml_vs_cot.write}
+
+
+def write(workdir: workdir_lib.Workdir, experiment: str | None) -> None:
+  """Writes the report of a run.
+
+  Raises:
+    WorkdirError: the experiment has no report, or the run is not finished.
+  """
+  if experiment not in WRITERS:
+    raise workdir_lib.WorkdirError(
+      f"workdir {workdir.path} holds the experiment {experiment!r}, not"
+      f" {' or '.join(map(repr, WRITERS))}"
+    )
+  WRITERS[experiment](workdir)
 
 
 def main(argv) -> None:
   flags_lib.no_arguments(argv)
   with flags_lib.one_line_errors():
     path = flags.FLAGS.workdir or "runs/maml_vs_cot"
-    workdir, _ = workdir_lib.load_workdir(path)
-    report.write(workdir)
+    workdir, config = workdir_lib.load_workdir(path)
+    write(workdir, config.get("experiment"))
   print(f"report: {workdir.path}/report.md")
 
 

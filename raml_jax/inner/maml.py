@@ -22,16 +22,15 @@ def init(
   optimizer: optimizers.InnerOptimizer,
   d: int,
   steps: int,
-  alpha: float,
   key: base.Array,
 ) -> base.PyTree:
-  """{"start": w_0 = 0, "meta": the rule's numbers, near alpha}.
+  """{"start": w_0 = 0, "meta": the rule's numbers, near their start}.
 
   A little noise, because with equal step sizes every order of them is alike
   and the outer gradient cannot tell them apart.
   """
   start_D = jnp.zeros(d)
-  meta = optimizer.init(start_D, steps, alpha)
+  meta = optimizer.init(jax.random.fold_in(key, 0), start_D, steps)
   leaves, treedef = jax.tree.flatten(meta)
   keys = jax.random.split(key, len(leaves))
   leaves = [

@@ -1,13 +1,16 @@
 """Inner update rules. What is learned about a rule, `meta`, is a pytree.
 
 A rule is `optax` with its numbers taken from `meta`, so that they can be
-differentiated, stacked over seeds and trained by the outer loop.
+differentiated, stacked over seeds and trained by the outer loop. The argument
+`alpha` is where a learned step size starts. Constructors give the same object
+for the same arguments, so that what is compiled for one rule is compiled once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 import dataclasses
+import functools
 
 import jax
 from jax import flatten_util
@@ -27,7 +30,7 @@ class InnerOptimizer:
   """A fixed or learned update rule.
 
   Attributes:
-    init: `(params, steps, alpha) -> meta`: every step size starts at alpha.
+    init: `(key, params, steps) -> meta`: the numbers that can be learned.
     transform: `(meta) -> optax.GradientTransformation`.
     at: `(meta, params) -> params`: the point at which the gradient is taken.
   """
@@ -37,86 +40,179 @@ class InnerOptimizer:
   at: Callable[[base.PyTree, base.PyTree], base.PyTree] = _here
 
 
-def _sgd_init(params, steps, alpha):
-  del params, steps
-  return {"alpha": jnp.asarray(alpha, jnp.float32)}
+def fixed(transform: optax.GradientTransformation) -> InnerOptimizer:
+  """Any rule of optax, nothing about it learned: meta is ()."""
+  return InnerOptimizer(lambda key, params, steps: (), lambda meta: transform)
 
 
-def _sgd(meta):
-  return optax.scale(-meta["alpha"])
+@functools.cache
+def sgd(alpha: float) -> InnerOptimizer:
+  """w <- w - alpha grad L(w), one learned step size for all steps."""
+  return _with_alpha(alpha, lambda meta: optax.scale(-meta["alpha"]))
 
 
-def _per_step_init(params, steps, alpha):
-  del params
-  return {"alpha": jnp.full(steps, alpha)}
+@functools.cache
+def per_step(alpha: float) -> InnerOptimizer:
+  """w <- w - alpha_t grad L(w). Past the last step its size is repeated."""
+
+  def init(key, params, steps):
+    del key, params
+    return {"alpha": jnp.full(max(steps, 1), alpha)}
+
+  def transform(meta):
+    # An index beyond the end is clamped.
+    return optax.scale_by_schedule(lambda count: -meta["alpha"][count])
+
+  return InnerOptimizer(init, transform)
 
 
-def _per_step(meta):
-  # Past the last step the last step size is repeated (an index is clamped).
-  return optax.scale_by_schedule(lambda count: -meta["alpha"][count])
+@functools.cache
+def meta_sgd(alpha: float) -> InnerOptimizer:
+  """w <- w - alpha * grad L(w), elementwise (Meta-SGD, Li et al. 2017)."""
+
+  def init(key, params, steps):
+    del key, steps
+    return {"alpha": jax.tree.map(lambda p: jnp.full_like(p, alpha), params)}
+
+  def update(meta, grads):
+    return jax.tree.map(lambda a, g: -a * g, meta["alpha"], grads)
+
+  return InnerOptimizer(init, functools.partial(_stateless, update))
 
 
-def _per_coordinate_init(params, steps, alpha):
-  del steps
-  return {"alpha": jax.tree.map(lambda p: jnp.full_like(p, alpha), params)}
+@functools.cache
+def preconditioned(alpha: float) -> InnerOptimizer:
+  """w <- w - P grad L(w), P over all parameters together."""
 
+  def init(key, params, steps):
+    del key, steps
+    flat = flatten_util.ravel_pytree(params)[0]
+    return {"P": alpha * jnp.eye(flat.size, dtype=flat.dtype)}
 
-def _per_coordinate(meta):
-  def update(grads, state, params=None):
-    del params
-    return jax.tree.map(lambda a, g: -a * g, meta["alpha"], grads), state
-
-  return optax.GradientTransformation(lambda _: optax.EmptyState(), update)
-
-
-def _preconditioned_init(params, steps, alpha):
-  del steps
-  size = flatten_util.ravel_pytree(params)[0].size
-  return {"P": alpha * jnp.eye(size)}
-
-
-def _preconditioned(meta):
-  def update(grads, state, params=None):
-    del params
+  def update(meta, grads):
     flat, unravel = flatten_util.ravel_pytree(grads)
-    return unravel(-meta["P"] @ flat), state
+    return unravel(-meta["P"] @ flat)
 
-  return optax.GradientTransformation(lambda _: optax.EmptyState(), update)
-
-
-def _shrunk_init(params, steps, alpha):
-  return {**_sgd_init(params, steps, alpha), "beta": jnp.ones(())}
+  return InnerOptimizer(init, functools.partial(_stateless, update))
 
 
-def _shrunk_at(meta, params):
-  return jax.tree.map(lambda p: meta["beta"] * p, params)
+@functools.cache
+def block_preconditioned(alpha: float) -> InnerOptimizer:
+  """w <- w - P_l grad_l L(w), a full P_l for each leaf l of the parameters."""
+
+  def init(key, params, steps):
+    del key, steps
+    return {
+      "P": jax.tree.map(
+        lambda p: alpha * jnp.eye(p.size, dtype=p.dtype), params
+      )
+    }
+
+  def update(meta, grads):
+    return jax.tree.map(
+      lambda p, g: -(p @ g.ravel()).reshape(g.shape), meta["P"], grads
+    )
+
+  return InnerOptimizer(init, functools.partial(_stateless, update))
 
 
-def _momentum_init(params, steps, alpha):
-  return {**_sgd_init(params, steps, alpha), "mu": jnp.zeros(())}
+@functools.cache
+def shrunk(alpha: float, beta: float = 1.0) -> InnerOptimizer:
+  """w <- w - alpha grad L(beta w): descent on a shrunk iterate."""
+  rule = _with_alpha(alpha, lambda meta: optax.scale(-meta["alpha"]), beta=beta)
+
+  def at(meta, params):
+    return jax.tree.map(lambda p: meta["beta"] * p, params)
+
+  return dataclasses.replace(rule, at=at)
 
 
-def _momentum(meta):
-  return optax.chain(optax.trace(meta["mu"]), optax.scale(-meta["alpha"]))
+@functools.cache
+def momentum(alpha: float, mu: float = 0.0) -> InnerOptimizer:
+  """Heavy ball (Polyak 1964): - alpha grad L(w) + mu (w - w_previous)."""
+
+  def transform(meta):
+    return optax.chain(optax.trace(meta["mu"]), optax.scale(-meta["alpha"]))
+
+  return _with_alpha(alpha, transform, mu=mu)
 
 
-# w <- w - alpha grad L(w), one step size shared by all steps.
-SGD = InnerOptimizer(_sgd_init, _sgd)
-# w <- w - alpha_t grad L(w).
-PER_STEP = InnerOptimizer(_per_step_init, _per_step)
-# w <- w - alpha * grad L(w), elementwise (Meta-SGD, Li et al. 2017).
-PER_COORDINATE = InnerOptimizer(_per_coordinate_init, _per_coordinate)
-# w <- w - P grad L(w), P over all parameters together.
-PRECONDITIONED = InnerOptimizer(_preconditioned_init, _preconditioned)
-# w <- w - alpha grad L(beta w): gradient descent on a shrunk iterate.
-SHRUNK = InnerOptimizer(_shrunk_init, _sgd, _shrunk_at)
-# Heavy ball (Polyak 1964): w <- w - alpha grad L(w) + mu (w - w_previous).
-MOMENTUM = InnerOptimizer(_momentum_init, _momentum)
+@functools.cache
+def adam(alpha: float) -> InnerOptimizer:
+  """Adam (Kingma, Ba 2015) with a learned step size.
 
+  A little is added under its square root: at a gradient of zero the root's
+  own derivative is infinite, and the meta-gradient would be NaN.
+  """
+
+  def transform(meta):
+    return optax.chain(
+      optax.scale_by_adam(eps_root=1e-8), optax.scale(-meta["alpha"])
+    )
+
+  return _with_alpha(alpha, transform)
+
+
+def clipped(rule: InnerOptimizer, norm: float) -> InnerOptimizer:
+  """`rule` on gradients whose global norm is at most `norm`."""
+  if not norm > 0:
+    raise ValueError(f"clipped: norm = {norm}: must be positive")
+
+  def transform(meta):
+    return optax.chain(_clip(norm), rule.transform(meta))
+
+  return dataclasses.replace(rule, transform=transform)
+
+
+def _clip(norm: float) -> optax.GradientTransformation:
+  def update(_, grads):
+    square = sum(jnp.sum(g**2) for g in jax.tree.leaves(grads))
+    # Not `optax.clip_by_global_norm`: the derivative of its root is NaN at a
+    # gradient of zero.
+    scale = norm * jax.lax.rsqrt(jnp.maximum(square, norm**2))
+    return jax.tree.map(lambda g: g * scale, grads)
+
+  return _stateless(update, None)
+
+
+def _with_alpha(alpha: float, transform, **more: float) -> InnerOptimizer:
+  """A rule whose learned numbers are scalars."""
+
+  def init(key, params, steps):
+    del key, params, steps
+    numbers = {"alpha": alpha, **more}
+    return {name: jnp.asarray(x, jnp.float32) for name, x in numbers.items()}
+
+  return InnerOptimizer(init, transform)
+
+
+def _stateless(update, meta) -> optax.GradientTransformation:
+  """updates = update(meta, grads)."""
+  return optax.GradientTransformation(
+    lambda params: optax.EmptyState(),
+    lambda grads, state, params=None: (update(meta, grads), state),
+  )
+
+
+# Every rule with learned numbers, by name: `(alpha) -> InnerOptimizer`.
 TABLE = {
-  "shared": SGD,
-  "per_step": PER_STEP,
-  "per_coordinate": PER_COORDINATE,
-  "preconditioner": PRECONDITIONED,
-  "shrunk": SHRUNK,
+  "sgd": sgd,
+  "per_step": per_step,
+  "meta_sgd": meta_sgd,
+  "preconditioned": preconditioned,
+  "block_preconditioned": block_preconditioned,
+  "shrunk": shrunk,
+  "momentum": momentum,
+  "adam": adam,
 }
+
+
+def named(name: str, alpha: float) -> InnerOptimizer:
+  """The rule of TABLE, by name.
+
+  Raises:
+    ValueError: there is none of that name.
+  """
+  if name not in TABLE:
+    raise ValueError(f"inner rule {name!r}: known are {', '.join(TABLE)}")
+  return TABLE[name](alpha)

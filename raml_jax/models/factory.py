@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from raml_jax import base
-from raml_jax import config as config_lib
+from raml_jax.config import maml_vs_cot as config_lib
 from raml_jax.models import attention
 from raml_jax.models import decoder
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from raml_jax import config as config_lib
+from raml_jax.config import maml_vs_cot as config_lib
 from raml_jax.plotting import style
 from raml_jax.plotting import updates
 

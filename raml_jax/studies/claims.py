@@ -1,31 +1,45 @@
-"""From measurements to verdicts: which numbers each claim stands on.
+"""From measurements to verdicts.
 
-Statements, criteria and margins come from the config, fixed before the run. A
-claim whose regimes, or whose controls, were not asked for is left out.
+Statements, criteria and margins come from a config, fixed before the run. A
+claim whose parts, or whose controls, were not asked for is left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
-from raml_jax import config as config_lib
 from raml_jax import statistics
-from raml_jax.studies import evidence
-from raml_jax.studies import evidence_maml
+from raml_jax.config import common
 
-Results = dict[str, dict[str, np.ndarray]]
+# The parts of a claim, and its controls by name, one value per seed.
 Found = tuple[list[statistics.Part], dict[str, np.ndarray]]
+# From what was measured to (suffix of the claim's id, what was found).
+Finder = Callable[..., Iterator[tuple[str, Found]]]
 
 
-def decide(config: config_lib.MamlVsCot, results: Results) -> list[dict]:
-  """Every claim of the config that the results can decide."""
+def decide(
+  specs: Mapping[str, common.ClaimSpec],
+  finders: Mapping[str, Finder],
+  tasks: int,
+  *args: Any,
+) -> list[dict]:
+  """Every claim that the measurements can decide.
+
+  Args:
+    specs: words and margins by id.
+    finders: by id, for every id of `specs`; each is called with `args`.
+    tasks: per seed, that the measurements stand on.
+    *args: what was measured.
+
+  Returns:
+    The claims as `statistics.judge` gives them, in the order of `specs`.
+  """
   rows = []
-  for id_, spec in config.claims.items():
-    # A model that is told positions may depend on the order of examples.
-    told = id_ == "order-invariant" and config.model.positions
-    for suffix, (parts, controls) in _FINDERS[id_](config, results):
+  for id_, spec in specs.items():
+    for suffix, (parts, controls) in finders[id_](*args):
       if not parts:
         continue
       missing = sorted(set(spec.controls) - set(controls))
@@ -40,11 +54,9 @@ def decide(config: config_lib.MamlVsCot, results: Results) -> list[dict]:
         spec.margins,
         spec.unit,
         spec.controls,
-        spec.by_construction and not told,
+        spec.by_construction,
       )
-      rows.append(
-        statistics.judge(claim, parts, controls, config.measure.tasks)
-      )
+      rows.append(statistics.judge(claim, parts, controls, tasks))
   return rows
 
 
@@ -59,25 +71,3 @@ def table(rows: list[dict]) -> str:
       f"[{row['low']:.4g}, {row['high']:.4g}] {row['unit']}"
     )
   return "\n".join(lines)
-
-
-_FINDERS: dict[str, Callable[..., Iterator[tuple[str, Found]]]] = {
-  "construction-is-gd": evidence.construction_is_gd,
-  "direct-floor": evidence.direct_floor,
-  "direct-preconditioner": evidence.direct_preconditioner,
-  "imitation-is-gd": evidence.imitation_is_gd,
-  "straight-path-is-gd": evidence.straight_path_is_gd,
-  "decoys-are-named": evidence.decoys_are_named,
-  "untrained-is-not-gd": evidence.untrained_is_not_gd,
-  "outcome-is-gd": evidence.outcome_is_gd,
-  "outcome-restricted-optimum": evidence_maml.outcome_restricted_optimum,
-  "maml-reaches-optimum": evidence_maml.maml_reaches_optimum,
-  "maml-equals-imitation-cot": evidence_maml.maml_equals_imitation_cot,
-  "maml-equals-outcome-cot": evidence_maml.maml_equals_outcome_cot,
-  "end-points-do-not-decide": evidence_maml.end_points_do_not_decide,
-  "order-invariant": evidence.order_invariant,
-  "tracks-gd-out-of-distribution": evidence.tracks_gd_out_of_distribution,
-  "longer-than-trained": evidence.longer_than_trained,
-  "von-oswald-one-layer": evidence.von_oswald_one_layer,
-}
-IDS = tuple(_FINDERS)

@@ -1,70 +1,45 @@
-"""The report of a run: claims, numbers and figures, from its results alone."""
+"""Reports are written from what a run has saved, and from that alone."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 import json
+from typing import Any, TypeVar
 
-from raml_jax import config as config_lib
+import numpy as np
+
 from raml_jax import parsing
-from raml_jax.plotting import figures
+from raml_jax.plotting import figures as figures_lib
 from raml_jax.plotting import style
-from raml_jax.studies import comparisons
-from raml_jax.studies import numbers
-from raml_jax.studies import tables
 from raml_jax.training import workdir as workdir_lib
 
-EXPERIMENT = "maml_vs_cot"
-
-
-def write(workdir: workdir_lib.Workdir) -> None:
-  """Draws every figure and writes report.md; nothing is trained.
-
-  Raises:
-    WorkdirError: the run is another experiment's, or has not come to its end.
-  """
-  config, claims, results = load(workdir)
-  lines = [
-    "# Does a chain of thought descend?",
-    "",
-    *tables.setting(config),
-    "",
-    *tables.claims(claims),
-  ]
-  for arm in config.arms:
-    lines += [
-      "",
-      f"## Numbers: {arm} arm",
-      *numbers.of_arm(results, config, arm),
-    ]
-  for section in (
-    comparisons.rules(results, config),
-    comparisons.von_oswald(results),
-  ):
-    lines += section
-  for arm in config.arms:
-    lines += ["", f"## Figures: {arm} arm", ""]
-    lines += _figures(workdir, config, results, arm)
-  lines += ["", "## All parts of the claims", "", *tables.parts(claims), ""]
-  workdir.write("report.md", "\n".join(lines).encode())
+Config = TypeVar("Config")
 
 
 def load(
   workdir: workdir_lib.Workdir,
-) -> tuple[config_lib.MamlVsCot, list[dict], numbers.Results]:
+  experiment: str,
+  parse: Callable[[dict[str, Any]], Config],
+) -> tuple[Config, list[dict], dict[str, dict[str, np.ndarray]]]:
   """The config, the claims and all results of a finished run.
 
+  Args:
+    workdir: the run's.
+    experiment: what its config must be of.
+    parse: from plain data to that experiment's config.
+
   Raises:
-    WorkdirError: see `write`.
+    WorkdirError: the run is another experiment's, or has not come to its end.
   """
   _, plain = workdir_lib.load_workdir(workdir.path)
   found = plain.get("experiment")
-  if found != EXPERIMENT:
+  if found != experiment:
     raise workdir_lib.WorkdirError(
       f"workdir {workdir.path} holds the experiment {found!r}, not"
-      f" {EXPERIMENT!r}"
+      f" {experiment!r}"
     )
   try:
-    config = config_lib.parse(plain)
+    config = parse(plain)
   except parsing.ConfigError as error:
     raise workdir_lib.WorkdirError(
       f"workdir {workdir.path}: its config.json is of another version: {error}"
@@ -88,20 +63,37 @@ def load(
   return config, claims, {name: workdir.load_result(name)[0] for name in names}
 
 
-def _figures(workdir, config, results, arm) -> list[str]:
+def figures(
+  workdir: workdir_lib.Workdir,
+  table: Iterable[figures_lib.Figure],
+  *args: Any,
+  suffix: str = "",
+) -> list[str]:
+  """Draws figures into the workdir.
+
+  Args:
+    workdir: the run's.
+    table: the figures; the name of each is a number, "_" and a title.
+    *args: what each `draw` is called with.
+    suffix: ends the names of the files, e.g. "_isotropic".
+
+  Returns:
+    Lines of Markdown that show them, without those that draw nothing.
+  """
   lines = []
-  for figure in figures.TABLE:
-    drawn = figure.draw(results, config, arm)
+  for figure in table:
+    drawn = figure.draw(*args)
     if drawn is None:
       continue
-    name = f"{figure.name}_{arm}"
+    name = f"{figure.name}{suffix}"
     for kind, content in style.rendered(drawn).items():
       workdir.write(f"figures/{name}.{kind}", content)
     number, _, title = figure.name.partition("_")
+    where = f"{suffix.removeprefix('_')}; " if suffix else ""
     lines += [
       f"![Figure {number}: {title.replace('_', ' ')}](figures/{name}.png)",
       "",
-      f"**Figure {number}** ({arm}; [PDF](figures/{name}.pdf))."
+      f"**Figure {number}** ({where}[PDF](figures/{name}.pdf))."
       f" {figure.caption}",
       "",
     ]

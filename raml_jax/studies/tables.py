@@ -1,4 +1,4 @@
-"""The claims of the report, as tables in Markdown."""
+"""Tables in Markdown, and the claims of a report as such."""
 
 from __future__ import annotations
 
@@ -6,9 +6,16 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from raml_jax import config as config_lib
 from raml_jax import statistics
-from raml_jax.plotting import curves
+
+# How a report is read; stands above its claims.
+READING = (
+  "Numbers are the median over seeds, [95 % t-interval of the mean over"
+  " seeds], and where it matters the worst seed. A claim is supported if the"
+  " interval of every part lies inside its margin, refuted if one lies wholly"
+  " outside, else inconclusive. `python -m experiments.report"
+  " --workdir=DIR` draws and writes all of this again."
+)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
@@ -36,53 +43,6 @@ def cell(values_S, worst: bool = False) -> str:
 def number(value: float) -> str:
   """Four digits."""
   return f"{value:.4g}"
-
-
-def error(error_SxK, k: int) -> str:
-  """Error at step k, if the path is that long and no seed has diverged."""
-  if k >= error_SxK.shape[1]:
-    return ""
-  if curves.diverged(error_SxK)[k]:
-    return "diverged"
-  return cell(error_SxK[:, k], worst=True)
-
-
-def diverged(at_S) -> str:
-  """The step at which each seed diverges."""
-  if at_S is None or (at_S < 0).all():
-    return "never"
-  shown = sorted(int(k) if k >= 0 else 10**9 for k in at_S)
-  return ", ".join("never" if k == 10**9 else f"{k}" for k in shown)
-
-
-def names(named_S) -> str:
-  """Names given, most frequent first, with how many seeds got each."""
-  given, counts = np.unique(named_S, return_counts=True)
-  order = np.argsort(-counts, kind="stable")
-  return ", ".join(f"{given[i]} ({counts[i]}/{len(named_S)})" for i in order)
-
-
-def setting(config: config_lib.MamlVsCot) -> list[str]:
-  """What was run, in a few lines."""
-  t, m = config.task, config.model
-  model = (
-    f"linear self-attention, {m.layers} layer(s)"
-    if m.kind == "linear_attention"
-    else f"causal softmax decoder, {m.layers} layers, {m.heads} heads, width"
-    f" {m.width}"
-  )
-  return [
-    f"In-context linear regression, d = {t.d}, n = {t.n}, {t.law} inputs;"
-    f" model: {model}; {config.seeds} training seeds; per seed"
-    f" {config.measure.tasks} evaluation tasks, {config.measure.error_tasks}"
-    " for mean errors.",
-    "",
-    "Numbers are the median over seeds, [95 % t-interval of the mean over"
-    " seeds], and where it matters the worst seed. A claim is supported if the"
-    " interval of every part lies inside its margin, refuted if one lies wholly"
-    " outside, else inconclusive. `python -m experiments.report"
-    " --workdir=DIR` draws and writes all of this again.",
-  ]
 
 
 def claims(rows: list[dict]) -> list[str]:

@@ -68,6 +68,8 @@ class Objective:
     init_extra: maps params to the first `extra`; `lambda params: ()` for none.
     grads: maps (params, extra, batch, key) to (grads, metrics, extra), with
       grads like params and metrics a dict of scalars that holds "loss".
+      Metrics "where/..." are indices that say where in the batch a number is
+      not finite, else -1: for the error message, never saved.
   """
 
   init_extra: Callable[[Any], Any]
@@ -172,9 +174,10 @@ def train(
       end = min(phase.steps, (done // chunk + 1) * chunk)
       run = compiled_chunk(phase.objective, phase.optimizer, end - done)
       state, metrics, bad_step_S = run(phase.source, state, keys_S)
-      _raise_if_bad(phase.name, np.asarray(bad_step_S))
-      done = end
       metrics = {k: np.asarray(v, np.float64) for k, v in metrics.items()}
+      where = {k: metrics.pop(k) for k in list(metrics) if _is_where(k)}
+      _raise_if_bad(phase.name, np.asarray(bad_step_S), where)
+      done = end
       if workdir is not None:
         workdir.append_metrics(phase.name, done, metrics)
         if done == phase.steps or done // chunk % save_every == 0:
@@ -199,8 +202,8 @@ def compiled_chunk(
   Returns:
     A function of (source, state, keys), each stacked over seeds, that returns
     (state, metrics averaged over the steps, the first step at which the loss,
-    a gradient or a final parameter is not finite or else -1). It donates the
-    state.
+    a gradient or a final parameter is not finite or else -1). Metrics
+    "where/..." are those of that step. It donates the state.
   """
 
   def run(source, state, key):
@@ -226,8 +229,12 @@ def compiled_chunk(
     state, (metrics, bad) = jax.lax.scan(step, state, length=length)
     # The last update may overflow though the gradient is finite.
     bad = bad.at[-1].set(bad[-1] | ~_all_finite(state.params))
-    bad_step = jnp.where(jnp.any(bad), first + jnp.argmax(bad), -1)
-    return state, jax.tree.map(lambda x: jnp.mean(x, axis=0), metrics), bad_step
+    at = jnp.argmax(bad)
+    metrics = {
+      name: values[at] if _is_where(name) else jnp.mean(values, axis=0)
+      for name, values in metrics.items()
+    }
+    return state, metrics, jnp.where(jnp.any(bad), first + at, -1)
 
   return jax.jit(jax.vmap(run), donate_argnums=1)
 
@@ -260,13 +267,22 @@ def _all_finite(tree: Any) -> jax.Array:
   return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves]))
 
 
-def _raise_if_bad(name: str, bad_step_S: np.ndarray) -> None:
+def _is_where(metric: str) -> bool:
+  return metric.startswith("where/")
+
+
+def _raise_if_bad(name: str, bad_step_S: np.ndarray, where: dict) -> None:
   bad = [(step, seed) for seed, step in enumerate(bad_step_S) if step >= 0]
   if bad:
     step, seed = min(bad)
+    place = "".join(
+      f", {key.removeprefix('where/')} {int(index_S[seed])}"
+      for key, index_S in where.items()
+      if index_S[seed] >= 0
+    )
     raise NonFiniteLoss(
       f"phase {name!r}: the training loss, its gradient or the update is not"
-      f" finite for seed {seed} at step {step}"
+      f" finite for seed {seed} at step {step}{place}"
     )
 
 

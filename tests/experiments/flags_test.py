@@ -9,8 +9,8 @@ import pytest
 
 from experiments import flags as flags_lib
 from experiments.configs import maml_vs_cot
-from raml_jax import config as config_lib
 from raml_jax import parsing
+from raml_jax.config import maml_vs_cot as config_lib
 from raml_jax.training import workdir as workdir_lib
 
 # Programs of one process each, forked from one that has imported everything.
@@ -19,6 +19,7 @@ import json, os, sys, tempfile, traceback
 from ml_collections import config_flags
 from experiments import flags as flags_lib
 from raml_jax import parsing
+from raml_jax.config import maml_vs_cot
 
 def main(argv):
   flags_lib.no_arguments(argv)
@@ -35,7 +36,8 @@ for name, arguments in json.load(sys.stdin).items():
     sys.argv = ["program", *arguments]
     code = 0
     try:
-      defined = flags_lib.define("experiments/configs/maml_vs_cot.py")
+      file = "experiments/configs/maml_vs_cot.py"
+      defined = flags_lib.define(file, maml_vs_cot.parse)
       flags_lib.run(main, defined)
     except SystemExit as end:
       code = end.code or 0

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from experiments.configs import maml_vs_cot
-from raml_jax import config as config_lib
+from raml_jax.config import maml_vs_cot as config_lib
 from raml_jax.plotting import style
-from raml_jax.studies import claims as claims_lib
+from raml_jax.studies.maml_vs_cot import finders
 
 _D, _TASKS, _SEEDS = 4, 8, 3
 _MAML = ("shared", "per_step", "per_coordinate", "preconditioner", "shrunk")
@@ -86,7 +86,7 @@ def results(config) -> dict[str, dict[str, np.ndarray]]:
 @pytest.fixture(scope="session")
 def claims(config, results) -> list[dict]:
   """The verdicts on those numbers."""
-  return claims_lib.decide(config, results)
+  return finders.decide(config, results)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from raml_jax.plotting import curves
-from raml_jax.plotting import figures
+from raml_jax.plotting import maml_vs_cot as figures
 from raml_jax.plotting import matrices
 from raml_jax.plotting import style
 from raml_jax.plotting import updates

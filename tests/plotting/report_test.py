@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 
 from raml_jax import parsing
-from raml_jax.plotting import figures
-from raml_jax.studies import comparisons
-from raml_jax.studies import numbers
-from raml_jax.studies import report
+from raml_jax.config import maml_vs_cot as config_lib
+from raml_jax.plotting import maml_vs_cot as figures
+from raml_jax.studies import report as report_lib
 from raml_jax.studies import tables
+from raml_jax.studies.maml_vs_cot import cells
+from raml_jax.studies.maml_vs_cot import comparisons
+from raml_jax.studies.maml_vs_cot import numbers
+from raml_jax.studies.maml_vs_cot import report
 from raml_jax.training import workdir as workdir_lib
 
 
@@ -124,10 +127,10 @@ def test_cell_is_median_interval_and_worst():
 
 def test_diverged_errors_are_named_not_averaged():
   error_SxK = np.array([[4.0, 3.0, 2.0], [4.0, 3.0, 40.0]])
-  assert tables.error(error_SxK, 1).startswith("3 [3, 3]")
-  assert tables.error(error_SxK, 2) == "diverged"
-  assert tables.error(error_SxK, 3) == ""
-  assert tables.diverged(np.array([-1, 2])) == "2, never"
+  assert cells.error(error_SxK, 1).startswith("3 [3, 3]")
+  assert cells.error(error_SxK, 2) == "diverged"
+  assert cells.error(error_SxK, 3) == ""
+  assert cells.diverged(np.array([-1, 2])) == "2, never"
 
 
 def test_missing_regimes_are_left_out(tmp_path, results, claims, without):
@@ -138,7 +141,9 @@ def test_missing_regimes_are_left_out(tmp_path, results, claims, without):
     if not name.endswith(("weights", "rules")) and name != "von_oswald"
   }
   workdir = _saved(tmp_path / "run", changed, left, claims[:1])
-  config, rows, loaded = report.load(workdir)
+  config, rows, loaded = report_lib.load(
+    workdir, report.EXPERIMENT, config_lib.parse
+  )
   assert (len(rows), loaded.keys()) == (1, left.keys())
   lines = "\n".join(numbers.of_arm(loaded, config, "isotropic"))
   assert "imitation" in lines
@@ -175,6 +180,28 @@ def test_what_cannot_be_reported_is_one_line(
     report.write(workdir)
   assert "\n" not in str(caught.value)
   assert not (workdir.path / "report.md").exists()
+
+
+def test_the_program_tells_in_one_line_which_experiments_have_a_report(
+  tmp_path, root, config, claims
+):
+  workdir = _saved(tmp_path / "run", config, {}, claims)
+  _experiment(workdir)
+  done = subprocess.run(
+    [
+      sys.executable,
+      "-m",
+      "experiments.report",
+      f"--workdir={workdir.path}",
+    ],
+    cwd=root,
+    capture_output=True,
+    text=True,
+  )
+  assert (done.returncode, done.stdout) == (1, "")
+  words = f"error: workdir {workdir.path} holds the experiment 'another', not "
+  assert done.stderr.startswith(words) and "'maml_vs_cot'" in done.stderr
+  assert done.stderr.count("\n") == 1
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def episodes():
 
 
 def _maml(variant, **meta):
-  reasoner = maml.reasoner(optimizers.TABLE[variant])
+  reasoner = maml.reasoner(optimizers.named(variant, 0.3))
   meta = jax.tree.map(jnp.asarray, meta)
   return reasoner, {"start": jnp.zeros(D), "meta": meta}
 
@@ -39,7 +39,7 @@ def _compare(one, two, episodes, steps):
 
 
 def test_the_construction_is_maml_in_every_respect(episodes):
-  found = _compare(_chain(-0.3, 1.0), _maml("shared", alpha=0.3), episodes, 4)
+  found = _compare(_chain(-0.3, 1.0), _maml("sgd", alpha=0.3), episodes, 4)
   for name in ("distance_K", "interventions_T", "prediction"):
     assert np.max(found[name]) < 1e-9
   np.testing.assert_allclose(found["sensitivity"], 1.0, atol=1e-5)
@@ -65,7 +65,7 @@ def test_sensitivity_equals_finite_differences(episodes, x64):
   one = jax.tree.map(
     lambda a: jnp.asarray(np.asarray(a, np.float64)[:1]), episodes
   )
-  reasoner, params = _maml("shared", alpha=0.3)
+  reasoner, params = _maml("sgd", alpha=0.3)
   params = jax.tree.map(lambda a: jnp.asarray(a, jnp.float64), params)
   got = compare._sensitivity(reasoner, params, one, 3)[0]
   x, y = (

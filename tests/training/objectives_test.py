@@ -121,10 +121,10 @@ def test_a_task_beyond_the_cap_counts_as_the_cap_and_has_no_gradient():
   )
 
 
-@pytest.mark.parametrize("variant", optimizers.TABLE)
+@pytest.mark.parametrize("variant", ["per_step", "shrunk"])
 def test_maml_gradients_equal_finite_differences(variant, x64):
-  rule = optimizers.TABLE[variant]
-  params = maml.init(rule, D, 3, 0.3, jax.random.key(8))
+  rule = optimizers.named(variant, 0.3)
+  params = maml.init(rule, D, 3, jax.random.key(8))
   params = jax.tree.map(lambda a: jnp.asarray(a, jnp.float64), params)
   batch = jax.tree.map(
     lambda a: jnp.asarray(np.asarray(a, np.float64)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 import dataclasses
 import functools
 
@@ -11,16 +10,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from raml_jax import base
-from raml_jax import config as config_lib
+from raml_jax.config import maml_vs_cot as config_lib
 from raml_jax.models import reasoners
-from raml_jax.studies import regimes
+from raml_jax.studies import running
+from raml_jax.studies.maml_vs_cot import regimes
 from raml_jax.tasks import regression
 from raml_jax.theory import compare
 from raml_jax.theory import measure
 from raml_jax.theory import observe
 from raml_jax.theory import rules
 from raml_jax.training import loop
-from raml_jax.training import workdir as workdir_lib
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,19 +104,6 @@ def episodes(
   )
 
 
-def saved(
-  workdir: workdir_lib.Workdir,
-  name: str,
-  compute: Callable[[], dict[str, np.ndarray]],
-) -> dict[str, np.ndarray]:
-  """A result from its file, or computed and written there."""
-  if workdir.has_result(name):
-    return workdir.load_result(name)[0]
-  arrays = compute()
-  workdir.save_result(name, arrays, {"name": name})
-  return workdir.load_result(name)[0]
-
-
 def contestants(
   config: config_lib.MamlVsCot, arm: Arm
 ) -> dict[str, tuple[base.Reasoner, base.PyTree, int]]:
@@ -136,7 +122,7 @@ def contestants(
   out["untrained"] = (cot, arm.params["untrained"], config.decoys.steps)
   out["gradient_descent"] = (
     rules.reasoner(rules.TABLE["gradient"]),
-    regimes.stacked({"eta": jnp.float32(config.imitation.eta)}, config.seeds),
+    running.stacked({"eta": jnp.float32(config.imitation.eta)}, config.seeds),
     config.imitation.steps,
   )
   return out
@@ -283,7 +269,7 @@ def rule_reasoners(
     theta = jax.tree.map(jnp.asarray, rule.example(config.task.d, steps))
     out[name] = measure.measure(
       rules.reasoner(rule),
-      regimes.stacked(theta, config.seeds),
+      running.stacked(theta, config.seeds),
       arm.episodes,
       steps,
       key,

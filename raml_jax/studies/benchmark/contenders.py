@@ -23,7 +23,7 @@ import optax
 
 from raml_jax import base
 from raml_jax.models import query_prompt
-from raml_jax.studies import problem
+from raml_jax.studies.benchmark import problem
 from raml_jax.tasks import regression
 from raml_jax.training import loop
 from raml_jax.training import objectives

@@ -8,10 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from raml_jax import config as config_lib
+from raml_jax.config import maml_vs_cot as config_lib
 from raml_jax.models import query_prompt
-from raml_jax.studies import evaluate
-from raml_jax.studies import regimes
+from raml_jax.studies import running
 from raml_jax.tasks import regression
 from raml_jax.theory import anchors
 from raml_jax.training import loop
@@ -36,8 +35,8 @@ def phase(config: config_lib.MamlVsCot) -> loop.Phase:
     "von_oswald",
     functools.partial(query_prompt.init, d=c.d, scale=c.init_scale),
     objectives.prediction(query_prompt.predict),
-    sources.Episodes(regimes.stacked(task_, config.seeds), c.train.batch),
-    regimes.optimizer(c.train),
+    sources.Episodes(running.stacked(task_, config.seeds), c.train.batch),
+    running.optimizer(c.train),
     c.train.steps,
   )
 
@@ -54,7 +53,7 @@ def run(
     phase_,
     key=key,
     seeds=config.seeds,
-    chunk=regimes.chunk(phase_.steps),
+    chunk=running.chunk(phase_.steps),
     workdir=workdir,
     on_chunk=progress,
   )
@@ -66,4 +65,4 @@ def run(
     )
     return anchors.von_oswald(state.params, tasks)
 
-  return {"von_oswald": evaluate.saved(workdir, "von_oswald", compute)}
+  return {"von_oswald": running.saved(workdir, "von_oswald", compute)}

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from experiments.configs import maml_vs_cot_smoke
-from raml_jax import config as config_lib
-from raml_jax.studies import claims
-from raml_jax.studies import maml_vs_cot
+from raml_jax.config import maml_vs_cot as config_lib
+from raml_jax.studies.maml_vs_cot import finders
+from raml_jax.studies.maml_vs_cot import study
 
 
 def _config():
@@ -87,11 +87,11 @@ def test_killed_in_training_and_in_measuring_it_ends_with_the_same_bits(
 
 
 def test_every_claim_of_the_config_has_its_evidence():
-  assert set(_config().claims) == set(claims.IDS)
+  assert set(_config().claims) == set(finders.IDS)
 
 
 if __name__ == "__main__":
   if len(sys.argv) == 2 and not sys.argv[1].startswith("-"):
-    maml_vs_cot.run(_config(), sys.argv[1])
+    study.run(_config(), sys.argv[1])
     raise SystemExit(0)
   raise SystemExit(pytest.main([__file__]))

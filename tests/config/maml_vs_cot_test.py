@@ -5,8 +5,8 @@ import copy
 import pytest
 
 from experiments.configs import maml_vs_cot
-from raml_jax import config as config_lib
 from raml_jax import parsing
+from raml_jax.config import maml_vs_cot as config_lib
 
 
 @pytest.fixture(scope="module")

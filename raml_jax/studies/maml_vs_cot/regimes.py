@@ -12,15 +12,15 @@ import functools
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from raml_jax import base
-from raml_jax import config as config_lib
+from raml_jax.config import maml_vs_cot as config_lib
 from raml_jax.inner import maml
 from raml_jax.inner import optimizers
 from raml_jax.models import attention
 from raml_jax.models import factory
 from raml_jax.models import reasoners
+from raml_jax.studies import running
 from raml_jax.tasks import regression
 from raml_jax.training import loop
 from raml_jax.training import objectives
@@ -28,7 +28,14 @@ from raml_jax.training import sources
 from raml_jax.training import sweep
 from raml_jax.training import teachers
 
-CHUNKS = 5  # per phase: as often as that, metrics and a checkpoint
+# Of MAML's inner rule, by the names in the results.
+VARIANTS = {
+  "shared": optimizers.sgd,
+  "per_step": optimizers.per_step,
+  "per_coordinate": optimizers.meta_sgd,
+  "preconditioner": optimizers.preconditioned,
+  "shrunk": optimizers.shrunk,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,22 +56,6 @@ class Run:
   steps: int
   reasoner: base.Reasoner | None
   phase: Callable[..., loop.Phase]
-
-
-@functools.cache
-def optimizer(train: config_lib.Training) -> optax.GradientTransformation:
-  """Adam, warm-up over a tenth of the steps, cosine decay to zero."""
-  schedule = optax.warmup_cosine_decay_schedule(
-    0.0, train.learning_rate, train.steps // 10, train.steps
-  )
-  return optax.chain(
-    optax.clip_by_global_norm(train.clip), optax.adam(schedule)
-  )
-
-
-def chunk(train_steps: int) -> int:
-  """Steps per compiled call."""
-  return max(1, -(-train_steps // CHUNKS))
 
 
 def task(
@@ -121,13 +112,6 @@ def _restricted(reasoner, steps, cap, d):
   return objectives.outcome(reasoner, steps, mask, cap)
 
 
-def stacked(tree: base.PyTree, seeds: int) -> base.PyTree:
-  """The same numbers for every seed."""
-  return jax.tree.map(
-    lambda leaf: jnp.broadcast_to(leaf, (seeds, *jnp.shape(leaf))), tree
-  )
-
-
 def runs(config: config_lib.MamlVsCot) -> list[Run]:
   """Everything one arm trains, in order, for the regimes asked for."""
   every = [
@@ -163,7 +147,9 @@ def _taught_runs(config: config_lib.MamlVsCot) -> Iterator[Run]:
     return {"P": alpha_S[:, None, None] * eye_DxD}
 
   def fixed(**meta):
-    return lambda done: stacked(jax.tree.map(jnp.float32, meta), config.seeds)
+    return lambda done: running.stacked(
+      jax.tree.map(jnp.float32, meta), config.seeds
+    )
 
   linear, i = teachers.linear, config.imitation
   k, k_straight = c.steps, c.straight_steps
@@ -199,7 +185,7 @@ def _taught_phase(config, name, steps, teacher, meta, train, task_, done):
   model_ = model(config, steps)
   one_layer = _one_layer(config)
   task_, numbers = _train_task(config, task_), meta(done)
-  task_ = stacked(task_, config.seeds)
+  task_ = running.stacked(task_, config.seeds)
   if one_layer and teacher is teachers.linear:
     source = sweep.Taught(task_, numbers["P"], steps, train.batch)
   else:
@@ -209,7 +195,7 @@ def _taught_phase(config, name, steps, teacher, meta, train, task_, done):
     model_.init,
     _sweep() if one_layer else _imitation(model_),
     source,
-    optimizer(train),
+    running.optimizer(train),
     train.steps,
   )
 
@@ -220,10 +206,10 @@ def _judged_run(config, name, regime, steps, reasoner, init, objective, train):
   def phase(task_, done):
     del done
     source = sources.Episodes(
-      stacked(_train_task(config, task_), config.seeds), train.batch
+      running.stacked(_train_task(config, task_), config.seeds), train.batch
     )
     return loop.Phase(
-      name, init, objective, source, optimizer(train), train.steps
+      name, init, objective, source, running.optimizer(train), train.steps
     )
 
   return Run(name, regime, steps, reasoner, phase)
@@ -271,13 +257,14 @@ def _maml_runs(config: config_lib.MamlVsCot) -> Iterator[Run]:
     "shared": (c.shared_steps, c.shared),
     "per_step": (c.per_step_steps, c.per_step),
   }
-  for variant, rule in optimizers.TABLE.items():
+  for variant, make in VARIANTS.items():
     lengths, train = named.get(variant, (c.other_steps, c.others))
+    rule = make(c.alpha)
     for steps in lengths:
       reasoner = maml.reasoner(rule)
 
       def init(key, rule=rule, steps=steps):
-        return maml.init(rule, d, steps, c.alpha, key)
+        return maml.init(rule, d, steps, key)
 
       yield _judged_run(
         config,
@@ -293,7 +280,7 @@ def _maml_runs(config: config_lib.MamlVsCot) -> Iterator[Run]:
 
 def canonical(run: Run, params: base.PyTree) -> base.PyTree:
   """Per-step MAML in ascending order: training leaves the order to chance."""
-  if run.reasoner is not maml.reasoner(optimizers.PER_STEP):
+  if not run.name.startswith("maml_per_step"):
     return params
   meta = {"alpha": jnp.sort(params["meta"]["alpha"], axis=-1)}
   return {**params, "meta": meta}

@@ -8,8 +8,8 @@ from __future__ import annotations
 import jax
 import numpy as np
 
-from raml_jax.studies import evaluate
-from raml_jax.studies import regimes
+from raml_jax.studies import running
+from raml_jax.studies.maml_vs_cot import evaluate
 from raml_jax.theory import anchors
 from raml_jax.theory import measure
 from raml_jax.theory import optimum
@@ -39,7 +39,7 @@ def errors(config, arm):
   }
   out = {}
   for label, (rule, theta) in thetas.items():
-    params_S = regimes.stacked(jax.tree.map(np.float32, theta), config.seeds)
+    params_S = running.stacked(jax.tree.map(np.float32, theta), config.seeds)
     found = measure.errors(
       rules.reasoner(rules.TABLE[rule]), params_S, arm.error_episodes, steps
     )
@@ -93,7 +93,7 @@ def optima(config, arm):
       theta = dict(zip(names, best.astype(np.float32), strict=True))
       found = measure.errors(
         rules.reasoner(rules.TABLE[rule]),
-        regimes.stacked(theta, config.seeds),
+        running.stacked(theta, config.seeds),
         arm.error_episodes,
         k,
       )

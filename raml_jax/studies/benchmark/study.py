@@ -21,9 +21,9 @@ import jax.numpy as jnp
 
 from raml_jax.models import attention
 from raml_jax.models import reasoners
-from raml_jax.studies import problem
-from raml_jax.studies import timings
-from raml_jax.studies import worker
+from raml_jax.studies.benchmark import problem
+from raml_jax.studies.benchmark import timings
+from raml_jax.studies.benchmark import worker
 from raml_jax.tasks import regression
 from raml_jax.training import workdir as workdir_lib
 

@@ -15,7 +15,7 @@ import subprocess
 import sys
 from typing import Any
 
-from raml_jax.studies import problem
+from raml_jax.studies.benchmark import problem
 
 _DEVICES = "--xla_force_host_platform_device_count"
 
@@ -38,7 +38,7 @@ class Worker:
     flags = os.environ.get("XLA_FLAGS", "")
     self._name = framework
     self._process = subprocess.Popen(
-      [sys.executable, "-m", "raml_jax.studies.worker", framework],
+      [sys.executable, "-m", "raml_jax.studies.benchmark.worker", framework],
       stdin=subprocess.PIPE,
       stdout=subprocess.PIPE,
       text=True,
@@ -125,7 +125,7 @@ def _server(framework: str, sizes: problem.Sizes) -> Callable[..., Any]:
 
 
 def _jax(sizes: problem.Sizes) -> dict[str, Callable[[], Any]]:
-  from raml_jax.studies import contenders
+  from raml_jax.studies.benchmark import contenders
 
   def chain(n, moments_only):
     return lambda: contenders.chain_of_thought(sizes, n, moments_only)
@@ -141,7 +141,7 @@ def _jax(sizes: problem.Sizes) -> dict[str, Callable[[], Any]]:
 
 
 def _torch(sizes: problem.Sizes) -> dict[str, Callable[[], Any]]:
-  from raml_jax.studies import torch_peers
+  from raml_jax.studies.benchmark import torch_peers
 
   def chain(form, compiled):
     return lambda: torch_peers.chain_of_thought(sizes, form, compiled)

@@ -7,18 +7,18 @@ draws the figures. Whatever is finished is found on disk and not done again.
 from __future__ import annotations
 
 import dataclasses
-import time
 
 import jax
 import numpy as np
 
-from raml_jax import config as config_lib
 from raml_jax import parsing
-from raml_jax.studies import claims
-from raml_jax.studies import evaluate
-from raml_jax.studies import regimes
-from raml_jax.studies import von_oswald
-from raml_jax.studies import yardsticks
+from raml_jax.config import maml_vs_cot as config_lib
+from raml_jax.studies import running
+from raml_jax.studies.maml_vs_cot import evaluate
+from raml_jax.studies.maml_vs_cot import finders
+from raml_jax.studies.maml_vs_cot import regimes
+from raml_jax.studies.maml_vs_cot import von_oswald
+from raml_jax.studies.maml_vs_cot import yardsticks
 from raml_jax.theory import optimum
 from raml_jax.training import checkpoint
 from raml_jax.training import loop
@@ -26,26 +26,6 @@ from raml_jax.training import progress as progress_lib
 from raml_jax.training import workdir as workdir_lib
 
 Results = dict[str, dict[str, np.ndarray]]
-
-
-class Clock:
-  """Seconds per phase, for the terminal only: never in results."""
-
-  def __init__(self):
-    self.seconds: dict[str, float] = {}
-    self._last = time.monotonic()
-
-  def lap(self, name: str) -> None:
-    """Ascribes the time since the last lap to `name`."""
-    now = time.monotonic()
-    self.seconds[name] = self.seconds.get(name, 0.0) + now - self._last
-    self._last = now
-
-  def table(self) -> str:
-    """One line per phase."""
-    rows = [f"  {s:7.1f} s  {name}" for name, s in self.seconds.items()]
-    rows.append(f"  {sum(self.seconds.values()):7.1f} s  in all")
-    return "\n".join(rows)
 
 
 def run(
@@ -61,7 +41,7 @@ def run(
   """
   workdir = workdir_lib.open_workdir(path, parsing.plain(config))
   checkpoint.verify_checkpoints(workdir)
-  clock = Clock()
+  clock = running.Clock()
   warn_if_unstable(config)
   units = _units(config)
   with progress_lib.Progress(len(units)) as progress:
@@ -73,7 +53,7 @@ def run(
     if "von_oswald" in config.regimes:
       results |= von_oswald.run(config, workdir, progress)
       clock.lap("von Oswald")
-  decided = claims.decide(config, results)
+  decided = finders.decide(config, results)
   workdir.save_json("results/claims.json", decided)
   print("seconds per phase:\n" + clock.table(), flush=True)
   return decided, workdir
@@ -107,7 +87,7 @@ def train_arm(
   name: str,
   workdir: workdir_lib.Workdir,
   progress: progress_lib.Progress,
-  clock: Clock,
+  clock: running.Clock,
 ) -> evaluate.Arm:
   """Trains every regime on one covariance."""
   task = regimes.task(config.task, config.arms[name])
@@ -120,7 +100,7 @@ def train_arm(
       phase,
       key=key,
       seeds=config.seeds,
-      chunk=regimes.chunk(phase.steps),
+      chunk=running.chunk(phase.steps),
       workdir=workdir,
       on_chunk=progress,
     )
@@ -141,13 +121,13 @@ def measure_all(
   arms: list[evaluate.Arm],
   workdir: workdir_lib.Workdir,
   progress: progress_lib.Progress,
-  clock: Clock,
+  clock: running.Clock,
 ) -> Results:
   """Every measurement of every arm, by name of the result."""
   results: Results = {}
 
   def keep(name, compute):
-    results[name] = evaluate.saved(workdir, name, compute)
+    results[name] = running.saved(workdir, name, compute)
     progress.advance(name)
 
   for arm in arms:

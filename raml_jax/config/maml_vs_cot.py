@@ -13,6 +13,7 @@ import dataclasses
 from typing import Any, Literal
 
 from raml_jax import parsing
+from raml_jax.config import common
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,22 +63,12 @@ class Model:
 
 
 @dataclasses.dataclass(frozen=True)
-class Training:
-  """Adam with warm-up and cosine decay, the global gradient norm clipped."""
-
-  steps: int
-  batch: int
-  learning_rate: float
-  clip: float
-
-
-@dataclasses.dataclass(frozen=True)
 class Imitation:
   """Teacher forcing on gradient descent with step `eta`, K = `steps`."""
 
   steps: int
   eta: float
-  train: Training
+  train: common.Training
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +85,7 @@ class Decoys:
   heavy_ball_mu: float
   straight_steps: int
   straight_eta: float
-  train: Training
+  train: common.Training
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,9 +103,9 @@ class Outcome:
 
   steps: tuple[int, ...]
   cap: float
-  restricted: Training
-  full: Training
-  direct: Training
+  restricted: common.Training
+  full: common.Training
+  direct: common.Training
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,9 +127,9 @@ class Maml:
   shared_steps: tuple[int, ...]
   per_step_steps: tuple[int, ...]
   other_steps: tuple[int, ...]
-  shared: Training
-  per_step: Training
-  others: Training
+  shared: common.Training
+  per_step: common.Training
+  others: common.Training
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,7 +140,7 @@ class VonOswald:
   n: int
   half_width: float
   init_scale: float
-  train: Training
+  train: common.Training
 
 
 @dataclasses.dataclass(frozen=True)
@@ -185,18 +176,7 @@ class Measure:
   shifts: Mapping[str, Shift]
 
 
-@dataclasses.dataclass(frozen=True)
-class ClaimSpec:
-  """A claim's words and margins: see `statistics.Claim`."""
-
-  statement: str
-  criterion: str
-  unit: str
-  controls: tuple[str, ...]
-  margins: Mapping[str, tuple[float | None, float | None]]
-  by_construction: bool = False
-
-
+_ZERO_ALLOWED = ("noise", "seed", "rotated_degrees", "heavy_ball_mu", "mlp")
 REGIMES = (
   "imitation",
   "decoys",
@@ -226,7 +206,7 @@ class MamlVsCot:
   maml: Maml
   von_oswald: VonOswald
   measure: Measure
-  claims: Mapping[str, ClaimSpec]
+  claims: Mapping[str, common.ClaimSpec]
 
 
 def parse(mapping: Mapping[str, Any]) -> MamlVsCot:
@@ -242,21 +222,20 @@ def parse(mapping: Mapping[str, Any]) -> MamlVsCot:
   return dataclasses.replace(config, arms=dict(arms))
 
 
-def _require(condition: bool, field: str, value: Any, allowed: str) -> None:
-  if not condition:
-    raise parsing.ConfigError(f"config.{field} = {value!r}: must be {allowed}")
-
-
 def _check(c: MamlVsCot) -> None:
   """What types cannot say."""
-  _require(c.seed >= 0, "seed", c.seed, "at least 0")
-  _require(c.seeds >= 2, "seeds", c.seeds, "at least 2")
-  _require(c.task.d >= 3, "task.d", c.task.d, "at least 3")
-  _require(c.measure.tasks >= 2, "measure.tasks", c.measure.tasks, "at least 2")
-  _require(len(c.arms) >= 1, "arms", dict(c.arms), "at least one covariance")
+  common.require(c.seed >= 0, "seed", c.seed, "at least 0")
+  common.require(c.seeds >= 2, "seeds", c.seeds, "at least 2")
+  common.require(c.task.d >= 3, "task.d", c.task.d, "at least 3")
+  common.require(
+    c.measure.tasks >= 2, "measure.tasks", c.measure.tasks, "at least 2"
+  )
+  common.require(
+    len(c.arms) >= 1, "arms", dict(c.arms), "at least one covariance"
+  )
   for i, name in enumerate(c.regimes):
     allowed = "one of " + ", ".join(REGIMES)
-    _require(name in REGIMES, f"regimes[{i}]", name, allowed)
+    common.require(name in REGIMES, f"regimes[{i}]", name, allowed)
   covariances = {f"arms.{k}": v for k, v in c.arms.items()}
   for name, shift in c.measure.shifts.items():
     if shift.covariance is not None:
@@ -266,34 +245,8 @@ def _check(c: MamlVsCot) -> None:
     spectrum = covariance.spectrum
     expected = size[covariance.kind]
     field = f"{name}.spectrum"
-    _require(len(spectrum) == expected, field, spectrum, f"{expected} numbers")
-    _require(all(s > 0 for s in spectrum), field, spectrum, "positive")
-  _check_numbers(c, "")
-
-
-_ZERO_ALLOWED = ("noise", "seed", "rotated_degrees", "heavy_ball_mu", "mlp")
-_UNCHECKED = ("claims",)
-
-
-def _check_numbers(node: Any, path: str) -> None:
-  """Every size, length, rate and scale is positive, wherever it stands."""
-  if dataclasses.is_dataclass(node):
-    items = [(f.name, getattr(node, f.name)) for f in dataclasses.fields(node)]
-  elif isinstance(node, Mapping):
-    items = list(node.items())
-  elif isinstance(node, tuple):
-    items = [(str(i), value) for i, value in enumerate(node)]
-  else:
-    return
-  for name, value in items:
-    field = f"{path}.{name}" if path else name
-    if name in _UNCHECKED:
-      continue
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-      zero = name in _ZERO_ALLOWED
-      allowed = "at least 0" if zero else "positive"
-      finite = value == value and abs(value) != float("inf")
-      good = finite and (value >= 0 if zero else value > 0)
-      _require(good, field, value, allowed)
-    else:
-      _check_numbers(value, field)
+    common.require(
+      len(spectrum) == expected, field, spectrum, f"{expected} numbers"
+    )
+    common.require(all(s > 0 for s in spectrum), field, spectrum, "positive")
+  common.check_numbers(c, _ZERO_ALLOWED)

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from raml_jax.studies import contenders
-from raml_jax.studies import problem
+from raml_jax.studies.benchmark import contenders
+from raml_jax.studies.benchmark import problem
 
 
 def chain_of_thought(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from raml_jax.studies import evidence
+from raml_jax.studies.maml_vs_cot import evidence
+from raml_jax.studies.maml_vs_cot import regimes
 
 
 def outcome_restricted_optimum(config, results):
@@ -95,9 +96,6 @@ def maml_equals_imitation_cot(config, results):
   yield "", (parts, controls)
 
 
-VARIANTS = ("shared", "per_step", "per_coordinate", "preconditioner", "shrunk")
-
-
 def maml_equals_outcome_cot(config, results):
   """The closest variant of each seed decides; every variant has its own row."""
   k = min(config.outcome.steps)
@@ -115,11 +113,11 @@ def maml_equals_outcome_cot(config, results):
       f"untrained_versus_maml_shared_k{config.decoys.steps}",
     ),
   }
-  closest, by_variant = [], {v: [] for v in VARIANTS}
+  closest, by_variant = [], {v: [] for v in regimes.VARIANTS}
   for k in config.outcome.steps:
     for arm in config.arms:
       found = {}
-      for variant in VARIANTS:
+      for variant in regimes.VARIANTS:
         name = f"{arm}/outcome_full_k{k}_versus_maml_{variant}_k{k}"
         if name in results:
           found[variant] = results[name]["distance_SxK"].max(axis=1)

@@ -6,11 +6,11 @@ import importlib.util
 import numpy as np
 import pytest
 
-from raml_jax.studies import benchmark
-from raml_jax.studies import contenders
-from raml_jax.studies import problem
-from raml_jax.studies import timings
-from raml_jax.studies import worker
+from raml_jax.studies.benchmark import contenders
+from raml_jax.studies.benchmark import problem
+from raml_jax.studies.benchmark import study
+from raml_jax.studies.benchmark import timings
+from raml_jax.studies.benchmark import worker
 
 SMALL = problem.Sizes(
   d=3, n=4, steps=3, batch=8, query_batch=6, query_n=3, chunk=2
@@ -48,7 +48,7 @@ def test_our_loss_is_that_of_explicit_tokens(moments_only):
 @pytest.mark.parametrize("form", ["explicit", "gram"])
 def test_pytorch_has_our_loss_and_gradient(form):
   pytest.importorskip("torch")
-  from raml_jax.studies import torch_peers
+  from raml_jax.studies.benchmark import torch_peers
 
   peer = torch_peers.chain_of_thought(SMALL, form, compiled=False)
   ours = contenders.chain_of_thought(SMALL, SMALL.n, True)
@@ -130,7 +130,7 @@ def test_without_pytorch_one_line_says_what_to_install(monkeypatch, tmp_path):
     importlib.util, "find_spec", lambda n: None if n == "torch" else find(n)
   )
   with pytest.raises(timings.BenchmarkError, match=r"raml_jax\[bench\]") as e:
-    benchmark.run(tmp_path / "run", SMALL)
+    study.run(tmp_path / "run", SMALL)
   assert "\n" not in str(e.value)
   assert not (tmp_path / "run").exists()
 

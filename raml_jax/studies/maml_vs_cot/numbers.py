@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from raml_jax import config as config_lib
+from raml_jax.config import maml_vs_cot as config_lib
 from raml_jax.plotting import curves
 from raml_jax.plotting import style
 from raml_jax.plotting import updates
-from raml_jax.studies import comparisons
 from raml_jax.studies import tables
+from raml_jax.studies.maml_vs_cot import cells
+from raml_jax.studies.maml_vs_cot import comparisons
 
 Results = updates.Results
 _STEPS = (1, 2, 3, 5, 10, 20, 50, 100)
@@ -55,7 +56,7 @@ def _errors(results, who, arm) -> list[str]:
   return tables.table(
     ("mean squared error", *(f"k = {k}" for k in _STEPS), "diverged at"),
     [
-      [label, *(tables.error(e_SxK, k) for k in _STEPS), tables.diverged(at_S)]
+      [label, *(cells.error(e_SxK, k) for k in _STEPS), cells.diverged(at_S)]
       for label, (e_SxK, at_S) in rows.items()
       if e_SxK is not None
     ],
@@ -143,7 +144,7 @@ def _interventions(who) -> list[str]:
         tables.cell(found["unexplained_S"], worst=True),
         tables.cell(found["history_S"], worst=True),
         tables.cell(found["swapped_S"], worst=True),
-        tables.names(found["named_S"]),
+        cells.names(found["named_S"]),
       ]
       for name, found in who.items()
     ],

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from raml_jax import config as config_lib
+from raml_jax.config import maml_vs_cot as config_lib
 from raml_jax.plotting import style
 from raml_jax.plotting import updates
 from raml_jax.studies import tables
+from raml_jax.studies.maml_vs_cot import cells
 
 Results = updates.Results
 # Distances to descent are clipped there (`theory.measure`).
@@ -67,8 +68,8 @@ def beyond(who) -> list[str]:
   for name, found in who.items():
     if name.startswith("outcome_"):
       k = found["eta_SxK"].shape[1]
-      multiples = [tables.error(found["error_SxK"], m * k) for m in range(1, 6)]
-      at = tables.diverged(found["diverged_at_S"])
+      multiples = [cells.error(found["error_SxK"], m * k) for m in range(1, 6)]
+      at = cells.diverged(found["diverged_at_S"])
       rows.append([style.label(name), *multiples, at])
   head = ("mean squared error", *(f"{m} k" for m in range(1, 6)), "diverged at")
   return tables.table(head, rows)
@@ -129,7 +130,7 @@ def rules(results: Results, config: config_lib.MamlVsCot) -> list[str]:
     for name, array in results.get(f"{arm}/rules", {}).items():
       rule, quantity = name.split("/")
       if quantity == "named_S":
-        rows.append([style.RULES.get(rule, rule), tables.names(array)])
+        rows.append([style.RULES.get(rule, rule), cells.names(array)])
   if not rows:
     return []
   return [

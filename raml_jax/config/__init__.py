@@ -1,0 +1,1 @@
+"""Configs, one module per experiment: typed, frozen and checked."""

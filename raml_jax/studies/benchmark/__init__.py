@@ -1,0 +1,1 @@
+"""Our training steps beside those that people would otherwise use."""

@@ -1,0 +1,1 @@
+"""The main job: does a chain of thought descend?"""
