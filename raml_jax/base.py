@@ -2,7 +2,8 @@
 
 Axis letters used in names throughout: S training seeds, B tasks, N support
 pairs, M query pairs, D input dimension, E = D + 1 (an input and its label),
-F = 2D + 2 (a whole token of the weight-token prompt), T tokens, K steps.
+F = 2D + 2 (a whole token of the weight-token prompt), T tokens, K steps,
+L characters of a written trajectory, padding included.
 """
 
 from __future__ import annotations
@@ -78,6 +79,26 @@ class Episode:
   support: Support
   query: Pairs | None
   latent_D: Array
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Trajectory:
+  """One written question with its reasoning and answer; `vmap` adds batches.
+
+  The tokens with step_L <= k that are not padding are a prefix: the question
+  and its first k steps.
+
+  Attributes:
+    tokens_L: indices into the vocabulary (`tasks.vocab`), padded at the end.
+    role_L: what each token is for (`tasks.vocab.Role`).
+    step_L: 0 up to the first step, k = 1..K in step k, K + 1 from the end of
+      the last step on; 0 in the padding.
+  """
+
+  tokens_L: Array
+  role_L: Array
+  step_L: Array
 
 
 @dataclasses.dataclass(frozen=True)

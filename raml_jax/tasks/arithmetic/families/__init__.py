@@ -1,0 +1,1 @@
+"""Distributions of questions, each with `sample(key, batch)`."""
