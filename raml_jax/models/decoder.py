@@ -1,9 +1,8 @@
 """A softmax decoder on the weight-token prompt.
 
-A pre-norm GPT block, `a = h + Attn(N h)`, `h' = a + W_2 gelu(W_1 N a + b_1) +
-b_2`, with N LayerNorm or the identity. Tokens enter by a linear embedding and
-leave by a linear read-out of F rows; the output token is the input token plus
-that read-out, and the whole token is fed back.
+Pre-norm blocks (`models.blocks`). Tokens enter by a linear embedding and leave
+by a linear read-out of F rows; the output token is the input token plus that
+read-out, and the whole token is fed back.
 
 As in the linear-attention model the data columns see each other and never the
 weight tokens, and a weight token sees the data, the weight tokens before it and
@@ -23,69 +22,8 @@ import jax
 import jax.numpy as jnp
 
 from raml_jax import base
+from raml_jax.models import blocks as blocks_lib
 from raml_jax.models import tokens as tokens_lib
-
-
-class Attention(nn.Module):
-  """Softmax attention of T queries to keys and values given from outside."""
-
-  heads: int
-  width: int
-
-  def setup(self):
-    head = self.width // self.heads
-    self.query, self.key, self.value = (
-      nn.DenseGeneral((self.heads, head), name=name)
-      for name in ("query", "key", "value")
-    )
-    self.out = nn.DenseGeneral(self.width, axis=(-2, -1), name="out")
-
-  def keys_values(self, h_TxC):
-    """What these positions offer to others: two arrays HxTxA."""
-    keys_TxHxA, values_TxHxA = self.key(h_TxC), self.value(h_TxC)
-    return keys_TxHxA.swapaxes(0, 1), values_TxHxA.swapaxes(0, 1)
-
-  def __call__(self, h_TxC, keys_HxLxA, values_HxLxA, visible_TxL):
-    query_TxHxA = self.query(h_TxC) / jnp.sqrt(self.width // self.heads)
-    scores_HxTxL = jnp.einsum("tha,hla->htl", query_TxHxA, keys_HxLxA)
-    lowest = jnp.finfo(scores_HxTxL.dtype).min
-    scores_HxTxL = jnp.where(visible_TxL[None], scores_HxTxL, lowest)
-    weights_HxTxL = jax.nn.softmax(scores_HxTxL, axis=-1)
-    mixed_TxHxA = jnp.einsum("htl,hla->tha", weights_HxTxL, values_HxLxA)
-    return self.out(mixed_TxHxA)
-
-
-class Block(nn.Module):
-  """One pre-norm block; `mlp` is hidden width over width, 0 for no MLP."""
-
-  heads: int
-  width: int
-  mlp: int
-  layer_norm: bool
-
-  def setup(self):
-    self.attention = Attention(self.heads, self.width)
-    if self.layer_norm:
-      self.attention_norm = nn.LayerNorm()
-      self.mlp_norm = nn.LayerNorm() if self.mlp else None
-    if self.mlp:
-      self.up = nn.Dense(self.mlp * self.width)
-      self.down = nn.Dense(self.width)
-
-  def keys_values(self, h_TxC):
-    return self.attention.keys_values(self._attention_input(h_TxC))
-
-  def __call__(self, h_TxC, keys_HxLxA, values_HxLxA, visible_TxL):
-    h_TxC = h_TxC + self.attention(
-      self._attention_input(h_TxC), keys_HxLxA, values_HxLxA, visible_TxL
-    )
-    if not self.mlp:
-      return h_TxC
-    z_TxC = self.mlp_norm(h_TxC) if self.layer_norm else h_TxC
-    return h_TxC + self.down(nn.gelu(self.up(z_TxC)))
-
-  def _attention_input(self, h_TxC):
-    return self.attention_norm(h_TxC) if self.layer_norm else h_TxC
 
 
 class WeightTokenDecoder(nn.Module):
@@ -107,7 +45,7 @@ class WeightTokenDecoder(nn.Module):
       init = nn.initializers.normal(0.02)
       self.position = self.param("position", init, (self.positions, self.width))
     self.blocks = [
-      Block(
+      blocks_lib.Block(
         self.heads, self.width, self.mlp, self.layer_norm, name=f"layer_{l}"
       )
       for l in range(self.layers)
@@ -144,7 +82,9 @@ class WeightTokenDecoder(nn.Module):
         {"k": jnp.pad(keys_HxNxA, room), "v": jnp.pad(values_HxNxA, room)}
       )
       if l + 1 < self.layers:
-        h_NxC = block(h_NxC, keys_HxNxA, values_HxNxA, everything_NxN)
+        h_NxC = block(
+          h_NxC, keys_HxNxA, values_HxNxA, everything_NxN
+        ).output_TxC
     return {"steps": jnp.zeros((), jnp.int32), "layers": layers}
 
   def __call__(self, z_TxF, cache):
@@ -167,7 +107,7 @@ class WeightTokenDecoder(nn.Module):
         "v": write(old["v"], values_HxTxA, first, axis=1),
       }
       layers.append(new)
-      h_TxC = block(h_TxC, new["k"], new["v"], visible_TxL)
+      h_TxC = block(h_TxC, new["k"], new["v"], visible_TxL).output_TxC
     if self.layer_norm:
       h_TxC = self.final_norm(h_TxC)
     out_TxF = z_TxF + self.readout(h_TxC)
