@@ -6,14 +6,20 @@ python -m experiments.report [--workdir=DIR]
 from absl import flags
 
 from experiments import flags as flags_lib
+from raml_jax.studies.learned_optimizer import report as learned_optimizer
 from raml_jax.studies.maml_vs_cot import report as maml_vs_cot
+from raml_jax.studies.sinusoid import report as sinusoid
 from raml_jax.training import workdir as workdir_lib
 
 flags_lib.define_workdir("the run to report (default: runs/maml_vs_cot)")
 
 # The experiment that config.json names -> what writes its report. None of these
 # modules may import JAX: drawing starts at once.
-WRITERS = {"maml_vs_cot": maml_vs_cot.write}
+WRITERS = {
+  "learned_optimizer": learned_optimizer.write,
+  "maml_vs_cot": maml_vs_cot.write,
+  "sinusoid": sinusoid.write,
+}
 
 
 def write(workdir: workdir_lib.Workdir, experiment: str | None) -> None:

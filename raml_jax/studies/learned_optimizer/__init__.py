@@ -1,0 +1,1 @@
+"""Learned optimizers beside tuned ones, and beside chains of thought."""

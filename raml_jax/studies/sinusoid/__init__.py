@@ -1,0 +1,1 @@
+"""Meta-learning on sinusoids: eight methods, one protocol."""
