@@ -93,7 +93,9 @@ def chain_of_thought(
     entries = np.concatenate([np.ravel(layer["V"]), np.ravel(layer["W"])])
     return [float(metrics["loss"]), *entries.tolist()]
 
-  return _contender(check, initial, source, objective, optimizer, sizes)
+  return trained_by_the_loop(
+    check, initial, source, objective, optimizer, sizes
+  )
 
 
 def query_prompt_step(sizes: problem.Sizes) -> Contender:
@@ -124,7 +126,9 @@ def query_prompt_step(sizes: problem.Sizes) -> Contender:
     return [float(metrics["loss"])]
 
   optimizer = _query_optimizer(sizes)
-  return _contender(check, initial, source, objective, optimizer, sizes)
+  return trained_by_the_loop(
+    check, initial, source, objective, optimizer, sizes
+  )
 
 
 def ordinary_query_prompt_step(sizes: problem.Sizes) -> Contender:
@@ -234,10 +238,19 @@ def _shared(objective: loop.Objective) -> loop.Objective:
   return loop.Objective(objective.init_extra, grads)
 
 
-def _contender(
+def trained_by_the_loop(
   check, initial, source, objective, optimizer, sizes
 ) -> Contender:
-  """A contender that trains through `loop`, on all devices there are."""
+  """A contender that trains through `loop`, on all devices there are.
+
+  Args:
+    check: see `Contender`.
+    initial: see `Contender`.
+    source: as of `loop.Phase`, of one seed; of one device's share of the batch.
+    objective: as of `loop.Phase`.
+    optimizer: as of `loop.Phase`.
+    sizes: of which `chunk` is used.
+  """
   if jax.device_count() > 1:
     source, objective = _Share(source), _shared(objective)
   run = loop.compiled_chunk(objective, optimizer, sizes.chunk)

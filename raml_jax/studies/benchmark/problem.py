@@ -26,6 +26,13 @@ class Sizes:
     more_pairs: other n, to see whether time grows with n.
     query_batch: tasks per step in von Oswald's setting.
     query_n: pairs and input dimension there.
+    meta_batch: tasks per step of MAML on sinusoids.
+    shots: support pairs of each, and query pairs.
+    hidden: width of the two hidden layers.
+    inner_steps: numbers of inner steps, a row each.
+    inner_rate: their step size.
+    outer_rate: Adam's, there.
+    meta_chunk: training steps per compiled call, there.
     rounds: turns of every contender.
     turn: seconds that one turn should take.
     seeds: initial weights from which the time to the target is taken.
@@ -46,6 +53,13 @@ class Sizes:
   more_pairs: tuple[int, ...] = (80, 320)
   query_batch: int = 2048
   query_n: int = 10
+  meta_batch: int = 25
+  shots: int = 10
+  hidden: int = 40
+  inner_steps: tuple[int, ...] = (1, 5)
+  inner_rate: float = 0.01
+  outer_rate: float = 1e-3
+  meta_chunk: int = 100
   rounds: int = 12
   turn: float = 0.3
   seeds: int = 10

@@ -8,19 +8,17 @@ weights and equal tasks have given equal losses and gradients.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 import contextlib
 import dataclasses
 import importlib.util
-import math
 import os
-import time
 
 import jax
 import jax.numpy as jnp
 
 from raml_jax.models import attention
 from raml_jax.models import reasoners
+from raml_jax.studies.benchmark import meta_study
 from raml_jax.studies.benchmark import problem
 from raml_jax.studies.benchmark import timings
 from raml_jax.studies.benchmark import worker
@@ -37,18 +35,21 @@ TORCH = (
 CHAIN = "LSA chain-of-thought step"
 QUERY = "von Oswald's step"
 TARGET = "time to the error of gradient descent"
-# Between turns, for the threads of the one before to fall asleep.
-PAUSE = 0.05
 # Load average above which the machine is not quiet.
 QUIET = 0.7
-# (worker, what it runs).
-Contender = tuple[str, str]
 
 
 def run(
-  path: str | os.PathLike[str], sizes: problem.Sizes
+  path: str | os.PathLike[str],
+  sizes: problem.Sizes,
+  only: str | None = None,
 ) -> tuple[list[timings.Row], workdir_lib.Workdir]:
   """Checks, times, and saves `results/benchmark.json` in the workdir.
+
+  Args:
+    path: of the workdir.
+    sizes: of everything.
+    only: one of `SECTIONS`; None: all.
 
   Raises:
     BenchmarkError: PyTorch is missing, a contender fails, or losses differ.
@@ -58,26 +59,18 @@ def run(
     raise timings.BenchmarkError(
       "PyTorch is not installed: pip install 'raml_jax[bench]'"
     )
+  chosen = [only] if only else list(SECTIONS)
   config = {"experiment": "benchmark", **dataclasses.asdict(sizes)}
+  config["sections"] = chosen
   workdir = workdir_lib.open_workdir(path, config)
   busy = os.getloadavg()[0]
   if busy > QUIET:
-    _phase(
+    timings.say(
       f"warning: others keep {busy:.1f} cores busy. Threads that wait for each"
       " other, PyTorch's above all, suffer most: these ratios will flatter us"
     )
   try:
-    with contextlib.ExitStack() as stack:
-      workers = {"torch": stack.enter_context(worker.Worker("torch", sizes))}
-      for devices in DEVICES:
-        workers[_ours(devices)] = stack.enter_context(
-          worker.Worker("jax", sizes, devices)
-        )
-      _phase("equal losses from equal weights")
-      _check(workers)
-      peak = workers[_ours(1)].ask("peak")
-      rows = _step_rows(workers, sizes, peak)
-      rows += _target_rows(workers, sizes)
+    rows = [row for name in chosen for row in SECTIONS[name](sizes)]
   except worker.WorkerError as error:
     raise timings.BenchmarkError(str(error)) from error
   workdir.save_json(
@@ -86,12 +79,26 @@ def run(
   return rows, workdir
 
 
+def _attention(sizes: problem.Sizes) -> list[timings.Row]:
+  """Linear attention: chains of thought, and von Oswald's setting."""
+  with contextlib.ExitStack() as stack:
+    workers = {"torch": stack.enter_context(worker.Worker("torch", sizes))}
+    for devices in DEVICES:
+      workers[_ours(devices)] = stack.enter_context(
+        worker.Worker("jax", sizes, devices)
+      )
+    timings.say("equal losses from equal weights")
+    _check(workers)
+    peak = workers[_ours(1)].ask("peak")
+    rows = _step_rows(workers, sizes, peak)
+    return rows + _target_rows(workers, sizes)
+
+
+SECTIONS = {"attention": _attention, "sinusoid": meta_study.rows}
+
+
 def _ours(devices: int) -> str:
   return f"{devices} host device{'s' if devices > 1 else ''}"
-
-
-def _phase(text: str) -> None:
-  print(f"{text} ...", flush=True)
 
 
 def _check(workers: dict[str, worker.Worker]) -> None:
@@ -110,7 +117,7 @@ def _check(workers: dict[str, worker.Worker]) -> None:
 
 def _step_rows(workers, sizes, peak_gflops) -> list[timings.Row]:
   """Training steps: against PyTorch, the ordinary form, and other n."""
-  _phase("compiling")
+  timings.say("compiling")
   ours = [
     (_ours(devices), name)
     for devices in DEVICES
@@ -119,7 +126,10 @@ def _step_rows(workers, sizes, peak_gflops) -> list[timings.Row]:
   more = [(_ours(1), f"n={n}") for n in sizes.more_pairs]
   ordinary = (_ours(1), "ordinary query")
   torch = [("torch", name) for name in TORCH]
-  seconds = _turns(workers, [*ours, *more, ordinary, *torch], sizes)
+  contenders = [*ours, *more, ordinary, *torch]
+  seconds = timings.turns(
+    workers, dict.fromkeys(contenders, sizes.chunk), sizes
+  )
   chain_s = problem.step_flops(sizes) / peak_gflops / 1e9
   query_s = problem.query_flops(sizes) / peak_gflops / 1e9
   rows = []
@@ -152,37 +162,9 @@ def _step_rows(workers, sizes, peak_gflops) -> list[timings.Row]:
   return rows
 
 
-def _turns(
-  workers: dict[str, worker.Worker],
-  contenders: Sequence[Contender],
-  sizes: problem.Sizes,
-) -> dict[Contender, list[float]]:
-  """Seconds per step of every contender, round by round."""
-  steps = {}
-  for name, work in contenders:
-    workers[name].ask("start", work, 0)
-    workers[name].ask("run", work, 2 * sizes.chunk)
-    once = workers[name].ask("run", work, sizes.chunk)
-    chunks = max(1, math.ceil(sizes.turn / once))
-    steps[name, work] = chunks * sizes.chunk
-  _phase(f"{sizes.rounds} rounds of {len(contenders)} contenders")
-  seconds = {contender: [] for contender in contenders}
-  for turn in range(sizes.rounds):
-    shift = turn % len(contenders)
-    # Each round begins with another, so that none always follows the same.
-    for name, work in [*contenders[shift:], *contenders[:shift]]:
-      count = steps[name, work]
-      time.sleep(PAUSE)
-      # Not timed: caches still hold what the one before left in them.
-      workers[name].ask("run", work, sizes.chunk)
-      taken = workers[name].ask("run", work, count)
-      seconds[name, work].append(taken / count)
-  return seconds
-
-
 def _target_rows(workers, sizes) -> list[timings.Row]:
   """Seconds of training until the k-step error is that of the teacher."""
-  _phase(f"{TARGET}, {sizes.seeds} seeds")
+  timings.say(f"{TARGET}, {sizes.seeds} seeds")
   error = _error(sizes)
   eye_DxD = jnp.eye(sizes.d)
   goal = sizes.target * error(

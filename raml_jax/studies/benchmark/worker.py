@@ -31,7 +31,8 @@ class Worker:
     """Starts it.
 
     Args:
-      framework: "jax" or "torch".
+      framework: "jax", or one of `meta_peers.FRAMEWORKS`, of which "torch" has
+        the other contenders of PyTorch too.
       sizes: of the benchmark.
       devices: host devices that JAX shall see.
     """
@@ -101,7 +102,7 @@ def main() -> None:
 
 def _server(framework: str, sizes: problem.Sizes) -> Callable[..., Any]:
   """A function from the words of a request to its answer."""
-  table = _torch(sizes) if framework == "torch" else _jax(sizes)
+  table = _jax(sizes) if framework == "jax" else _peers(sizes, framework)
   made = {}
 
   def contender(name):
@@ -120,12 +121,14 @@ def _server(framework: str, sizes: problem.Sizes) -> Callable[..., Any]:
     "run": lambda name, steps: contender(name).run(steps),
     "layer": layer,
     "peak": lambda: table["peak"](),
+    "place": lambda: table["place"](),
   }
   return lambda request, *words: requests[request](*words)
 
 
 def _jax(sizes: problem.Sizes) -> dict[str, Callable[[], Any]]:
   from raml_jax.studies.benchmark import contenders
+  from raml_jax.studies.benchmark import meta_contender
 
   def chain(n, moments_only):
     return lambda: contenders.chain_of_thought(sizes, n, moments_only)
@@ -137,20 +140,28 @@ def _jax(sizes: problem.Sizes) -> dict[str, Callable[[], Any]]:
     **{f"n={n}": chain(n, True) for n in sizes.more_pairs},
     "query": lambda: contenders.query_prompt_step(sizes),
     "ordinary query": lambda: contenders.ordinary_query_prompt_step(sizes),
+    "place": lambda: meta_contender.place(sizes),
+    **meta_contender.table(sizes),
   }
 
 
-def _torch(sizes: problem.Sizes) -> dict[str, Callable[[], Any]]:
+def _peers(
+  sizes: problem.Sizes, framework: str
+) -> dict[str, Callable[[], Any]]:
+  from raml_jax.studies.benchmark import meta_peers
+
+  table = meta_peers.table(sizes, framework)
+  if framework != "torch":
+    return table
   from raml_jax.studies.benchmark import torch_peers
 
   def chain(form, compiled):
     return lambda: torch_peers.chain_of_thought(sizes, form, compiled)
 
-  return {
-    f"{how}, {form}": chain(form, how == "compiled")
-    for how in ("eager", "compiled")
-    for form in ("explicit", "gram")
-  }
+  for how in ("eager", "compiled"):
+    for form in ("explicit", "gram"):
+      table[f"{how}, {form}"] = chain(form, how == "compiled")
+  return table
 
 
 if __name__ == "__main__":
