@@ -109,11 +109,12 @@ def decide(interval: Interval, margin) -> str:
 def slack(interval: Interval, margin) -> float:
   """Distance from the interval to the nearest edge, in margin widths.
 
-  Negative when the interval sticks out. An open side never binds.
+  Negative when the interval sticks out. An open side never binds; the width is
+  then that of the other edge from 0, or 1 where that edge is 0.
   """
   low, high = _ends(margin)
   finite = [abs(edge) for edge in (low, high) if math.isfinite(edge)]
-  width = high - low if len(finite) == 2 else max(*finite, 1e-12)
+  width = high - low if len(finite) == 2 else max(finite) or 1.0
   return min(interval.low - low, high - interval.high) / width
 
 

@@ -2,8 +2,15 @@
 
   python -m experiments.learned_optimizer
 
-About 5 minutes on 2 CPU cores, less where a finished runs/maml_vs_cot lends its
-chains.
+About 5 minutes and 2 GB on 2 CPU cores, less where a finished runs/maml_vs_cot
+lends its chains.
+
+Expect: on the quadratics the learned rule beats every tuned one up to its
+training length and goes on falling past it. On linear regression it has the
+least mean loss, but stops short of the minimum that momentum reaches. A chain
+trained on its answers is nearer to a learned optimizer than to gradient descent
+at k = 2; at k = 5 it is far from both alike. The imitating chain is gradient
+descent.
 """
 
 import ml_collections
@@ -23,7 +30,11 @@ def _claim(statement, criterion, unit, controls, margins):
 
 
 def _claims():
-  """Margins, fixed before the run. Of log10: 0 is a ratio of 1."""
+  """Margins: 0 is a ratio of 1, fixed before any run.
+
+  After a first run the ratios' logarithms took the place of the ratios, whose
+  means one seed decided, and the rivals got a wider grid and more tuning tasks.
+  """
   return {
     "learned-beats-tuned": _claim(
       "Inside its training length the learned rule is better than every tuned"

@@ -2,7 +2,11 @@
 
   python -m experiments.sinusoid
 
-About 4 minutes on 2 CPU cores.
+About 3 minutes and 2 GB on 2 CPU cores. Expect: after one step MAML is far
+below every predictor that ignores the support set, and Meta-SGD lower still,
+but it diverges when run longer than trained. First-order MAML equals MAML at
+K = 5 and lags at K = 10; adapting the head alone lags at both. iMAML's
+meta-gradient depends on the path, as its inner problem has several minima.
 """
 
 import ml_collections
@@ -20,7 +24,7 @@ def _claim(statement, criterion, unit, controls, margins):
 
 
 def _claims():
-  """Margins, fixed before any run."""
+  """Margins, fixed before any run; what was added later says so."""
   return {
     "maml-beats-task-agnostic": _claim(
       "After one step on the support set MAML is better than any predictor that"
@@ -77,7 +81,10 @@ def _claims():
       " unrolled one of MAML does.",
       "relative distance between the meta-gradients of any way and plain"
       " gradient descent: at most 1 % implicit, at least 10 % unrolled, the"
-      " furthest way decides; over tasks whose every way has come to its end",
+      " furthest way decides; over tasks whose every way has come to its end."
+      " Asked first of the lambda of training and every task (/as-trained); the"
+      " strong lambda, chosen on tuning tasks, was added when that failed, to"
+      " see whether several minima are why",
       "relative distance",
       ("inner loop of training",),
       {"implicit": (None, 0.01), "unrolled": (0.1, None)},
@@ -154,14 +161,15 @@ def get_config() -> ml_collections.ConfigDict:
         "tolerance": 1e-6,
         "settled": 1e-3,
         "strong": {
-          "strength": 400.0,
+          # Weaker ones, 400 to 2000, leave some tasks several minima.
+          "strength": 4000.0,
           "unrolled": True,
           "reference": "gradient descent",
           "ways": {
-            "gradient descent": _way("sgd", 0.0005, 0.0, 60),
-            "half the step": _way("sgd", 0.00025, 0.0, 240),
-            "momentum": _way("sgd", 0.0005, 0.5, 40),
-            "Adam": _way("adam", 0.0005, 0.0, 300),
+            "gradient descent": _way("sgd", 5e-5, 0.0, 80),
+            "half the step": _way("sgd", 2.5e-5, 0.0, 320),
+            "momentum": _way("sgd", 5e-5, 0.5, 50),
+            "Adam": _way("adam", 5e-5, 0.0, 400),
           },
         },
         "as_trained": {
