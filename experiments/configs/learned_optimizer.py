@@ -2,7 +2,7 @@
 
   python -m experiments.learned_optimizer
 
-About 5 minutes and 2 GB on 2 CPU cores, less where a finished runs/maml_vs_cot
+About 6 minutes and 2 GB on 2 CPU cores, less where a finished runs/maml_vs_cot
 lends its chains.
 
 Expect: on the quadratics the learned rule beats every tuned one up to its
