@@ -1,10 +1,8 @@
 """The sinusoid study, killed at any moment, ends with the same bits."""
 
 import json
-import os
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -14,6 +12,7 @@ from raml_jax.config import sinusoid as config_lib
 from raml_jax.studies.sinusoid import finders
 from raml_jax.studies.sinusoid import report
 from raml_jax.studies.sinusoid import study
+from tests.studies import killing
 
 
 def _config():
@@ -25,37 +24,7 @@ def _config():
 
 
 def _run(path, wait_for=None):
-  """Runs the study in a process of its own; kills it once a file is there."""
-  process = subprocess.Popen(
-    [sys.executable, __file__, str(path)],
-    stdout=subprocess.PIPE,
-    stderr=subprocess.DEVNULL,
-    text=True,
-    env=os.environ
-    | {
-      "PYTHONPATH": os.pathsep.join(sys.path),
-      "JAX_COMPILATION_CACHE_DIR": str(path.parent / "compiled"),
-      "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    },
-  )
-  if wait_for is not None:
-    deadline = time.monotonic() + 120
-    while not list(path.glob(wait_for)):
-      assert process.poll() is None, "ended before it could be killed"
-      assert time.monotonic() < deadline
-      time.sleep(0.01)
-    process.kill()
-  output, _ = process.communicate(timeout=240)
-  return process.returncode, output
-
-
-def _arrays(path):
-  out = {}
-  for file in sorted((path / "results").rglob("*.npz")):
-    with np.load(file, allow_pickle=False) as arrays:
-      for name in arrays.files:
-        out[f"{file.relative_to(path)}/{name}"] = arrays[name]
-  return out
+  return killing.run(__file__, path, wait_for)
 
 
 @pytest.fixture(scope="module")
@@ -73,16 +42,11 @@ def test_killed_in_training_and_in_measuring_it_ends_with_the_same_bits(whole):
   assert code == -9
   code, output = _run(broken)
   assert code == 0, output
-  expected, got = _arrays(whole), _arrays(broken)
-  assert expected.keys() == got.keys()
-  for name, value in expected.items():
-    np.testing.assert_array_equal(got[name], value, err_msg=name)
-  for name in ("results/claims.json", "metrics.jsonl", "config.json"):
-    assert (broken / name).read_bytes() == (whole / name).read_bytes()
+  killing.assert_same(whole, broken)
 
 
 def test_curves_of_every_task_are_kept_and_decide_the_mean(whole):
-  arrays = _arrays(whole)
+  arrays = killing.arrays(whole)
   for name in ("maml", "pretrained", "untrained"):
     found = {
       key.rpartition("/")[2]: value
