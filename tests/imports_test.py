@@ -19,6 +19,8 @@ LAYERS = (
   ("experiments",),
 )
 CORE = {name for layer in LAYERS[:6] for name in layer}
+# Of the core, this alone may need one: TFDS knows a builder by its class.
+BUILDERS = pathlib.Path("raml_jax/tasks/datasets.py")
 OPTIONAL = ("matplotlib", "ml_collections", "tensorflow_datasets", "tqdm")
 
 
@@ -109,7 +111,7 @@ sys.meta_path.insert(0, Absent())
 
 def test_core_imports_where_optional_packages_are_absent(make_build, root):
   paths = _modules(make_build, root)
-  core = [path for path in paths if _package(path) in CORE]
+  core = [p for p in paths if _package(p) in CORE and p != BUILDERS]
   names = [".".join(path.with_suffix("").parts) for path in core]
   names = [name.removesuffix(".__init__") for name in names]
   assert "raml_jax.base" in names
