@@ -29,13 +29,15 @@ def convert(kind: Any, value: Any, path: str) -> Any:
   """The value as `kind`: a dataclass, a tuple, a mapping, a literal, a scalar.
 
   Args:
-    kind: a type annotation.
+    kind: a type annotation; `Any` for whatever it is.
     value: plain data.
     path: what to call it in errors.
 
   Raises:
     ConfigError: an unknown, missing or ill-typed field.
   """
+  if kind is Any:
+    return value
   origin = typing.get_origin(kind)
   if dataclasses.is_dataclass(kind):
     return _convert_fields(kind, value, path)

@@ -58,6 +58,51 @@ def bootstrap_interval(
   return Interval(float(values.mean()), float(low), float(high))
 
 
+def share_interval(right: int, asked: int, level: float = 0.95) -> Interval:
+  """Wilson's interval for a share, of one trained model over questions."""
+  found = stats.binomtest(int(right), int(asked))
+  low, high = found.proportion_ci(level, method="wilson")
+  return Interval(right / asked, float(low), float(high))
+
+
+def pass_at_k(correct_B: Sequence[int], samples: int, k: int) -> float:
+  """Chance that one of k answers is right: E[1 - C(n - c, k) / C(n, k)].
+
+  Chen et al. 2021, eq. 1.
+
+  Args:
+    correct_B: c, right answers to each question.
+    samples: n, answers sampled to each, at least k.
+    k: at least 1.
+  """
+  _check_k(samples, k)
+  none_B = stats.hypergeom.pmf(0, samples, np.asarray(correct_B), k)
+  return float(np.mean(1 - none_B))
+
+
+def mg_pass_at_k(correct_B: Sequence[int], samples: int, k: int) -> float:
+  """How surely more than half of k answers are right.
+
+  (2 / k) sum_{i > ceil(k / 2)}^k P(at least i of k are right), the mG-Pass@k of
+  RaML (arXiv 2505.19815). A perfect model scores 1 for even k only.
+
+  Args:
+    correct_B: c, right answers to each question.
+    samples: n, answers sampled to each, at least k.
+    k: at least 1.
+  """
+  _check_k(samples, k)
+  least_I = np.arange(math.ceil(k / 2) + 1, k + 1)
+  correct_Bx1 = np.asarray(correct_B)[:, None]
+  some_BxI = stats.hypergeom.sf(least_I - 1, samples, correct_Bx1, k)
+  return float(2 / k * some_BxI.sum(axis=1).mean())
+
+
+def _check_k(samples: int, k: int) -> None:
+  if not 1 <= k <= samples:
+    raise ValueError(f"k = {k}: must be 1 to samples = {samples}")
+
+
 @dataclasses.dataclass(frozen=True)
 class Claim:
   """What is asserted, fixed in the config before the run.

@@ -81,6 +81,20 @@ def meta_sgd(alpha: float) -> InnerOptimizer:
 
 
 @functools.cache
+def per_tensor(alpha: float) -> InnerOptimizer:
+  """w_l <- w_l - alpha_l grad_l L(w), one learned step size for each leaf l."""
+
+  def init(key, params, steps):
+    del key, steps
+    return {"alpha": jax.tree.map(lambda p: jnp.array(alpha, p.dtype), params)}
+
+  def update(meta, grads):
+    return jax.tree.map(lambda a, g: -a * g, meta["alpha"], grads)
+
+  return InnerOptimizer(init, functools.partial(_stateless, update))
+
+
+@functools.cache
 def preconditioned(alpha: float) -> InnerOptimizer:
   """w <- w - P grad L(w), P over all parameters together."""
 
@@ -198,6 +212,7 @@ def _stateless(update, meta) -> optax.GradientTransformation:
 TABLE = {
   "sgd": sgd,
   "per_step": per_step,
+  "per_tensor": per_tensor,
   "meta_sgd": meta_sgd,
   "preconditioned": preconditioned,
   "block_preconditioned": block_preconditioned,

@@ -237,7 +237,7 @@ class Block(nn.Module):
       return Activations(*head, None, None, None, a_TxC)
     z_TxC = self.mlp_norm(a_TxC) if self.layer_norm else a_TxC
     pre_NxM = self.up(z_TxC.reshape(-1, self.width))
-    hidden_NxM = nn.gelu(pre_NxM)
+    hidden_NxM = _gelu(pre_NxM)
     output_TxC = a_TxC + self.down(hidden_NxM).reshape(a_TxC.shape)
     pre_TxM, hidden_TxM = (
       x.reshape(*z_TxC.shape[:-1], -1) for x in (pre_NxM, hidden_NxM)
@@ -246,6 +246,11 @@ class Block(nn.Module):
 
   def _attention_input(self, h_TxC):
     return self.attention_norm(h_TxC) if self.layer_norm else h_TxC
+
+
+# Keeps nothing but its argument for the backward pass: to compute tanh again
+# costs less than to write it to memory and to read it.
+_gelu = jax.checkpoint(nn.gelu)
 
 
 def _scaled(scale: float):

@@ -11,11 +11,16 @@ itself. So without positions the model cannot depend on the order of examples.
 Keys and values live in a cache of n + max_steps slots. Teacher forcing (T
 tokens in one call) and stepping (T = 1 inside a scan) run the same code. Params
 do not depend on `max_steps`: train with a small cache, measure with a long one.
+`Decoder.whole` takes a text of any tokens, who sees whom included, and gives
+every activation.
 
 Axis letters beside those of `base`: C width, H heads, A = C / H, L slots.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+import dataclasses
 
 from flax import linen as nn
 import jax
@@ -24,6 +29,24 @@ import jax.numpy as jnp
 from raml_jax import base
 from raml_jax.models import blocks as blocks_lib
 from raml_jax.models import tokens as tokens_lib
+
+
+@dataclasses.dataclass(frozen=True)
+class Decoder(base.Model):
+  """A `Model` that can also be asked for all it computes.
+
+  Attributes:
+    whole: `(params, tokens_TxF, visible_TxT, layers=None) -> (outputs_TxF,
+      activations)`: no prompt and no cache, data are tokens like all others
+      (`tokens.data_tokens`). One `blocks.Activations` per block; of the first
+      `layers` blocks alone, if given, read out where they end.
+    layers: blocks.
+    mlp: hidden width of the MLP over the width.
+  """
+
+  whole: Callable[..., tuple[base.Array, tuple[blocks_lib.Activations, ...]]]
+  layers: int
+  mlp: int
 
 
 class WeightTokenDecoder(nn.Module):
@@ -108,18 +131,29 @@ class WeightTokenDecoder(nn.Module):
       }
       layers.append(new)
       h_TxC = block(h_TxC, new["k"], new["v"], visible_TxL).output_TxC
-    if self.layer_norm:
-      h_TxC = self.final_norm(h_TxC)
-    out_TxF = z_TxF + self.readout(h_TxC)
+    out_TxF = self._written(z_TxF, h_TxC)
     # How full the cache is may be known only at run time, where nothing can be
     # raised, and the update above would overwrite the last slots in silence.
     fits = steps + length <= self.max_steps
     out_TxF = jnp.where(fits, out_TxF, jnp.nan)
     return out_TxF, {"steps": steps + length, "layers": layers}
 
+  def whole(self, z_TxF, visible_TxT, layers):
+    h_TxC = self._embed(z_TxF, jnp.arange(z_TxF.shape[0]))
+    found = []
+    for block in self.blocks[:layers]:
+      found.append(block(h_TxC, *block.keys_values(h_TxC), visible_TxT))
+      h_TxC = found[-1].output_TxC
+    return self._written(z_TxF, h_TxC), tuple(found)
+
   def prefill_and_call(self, support: base.Support, z_TxF):
     """Touches every parameter, for `init`."""
     return self(z_TxF, self.prefill(support))
+
+  def _written(self, z_TxF, h_TxC):
+    if self.layer_norm:
+      h_TxC = self.final_norm(h_TxC)
+    return z_TxF + self.readout(h_TxC)
 
   def _embed(self, z_TxF, position_T):
     h_TxC = self.embed(z_TxF)
@@ -137,7 +171,7 @@ def decoder(
   layer_norm: bool = False,
   positions: int = 0,
   readout_scale: float = 0.1,
-) -> base.Model:
+) -> Decoder:
   """The `Model` of `WeightTokenDecoder`.
 
   Args:
@@ -187,4 +221,8 @@ def decoder(
   def apply(params, z_TxF, cache):
     return module.apply({"params": params}, z_TxF, cache)
 
-  return base.Model(init, prefill, apply)
+  def whole(params, z_TxF, visible_TxT, layers=None):
+    variables = {"params": params}
+    return module.apply(variables, z_TxF, visible_TxT, layers, method="whole")
+
+  return Decoder(init, prefill, apply, whole, layers, mlp)

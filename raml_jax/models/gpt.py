@@ -21,7 +21,6 @@ from typing import NamedTuple
 
 from flax import linen as nn
 import jax
-import jax.ad_checkpoint
 import jax.numpy as jnp
 
 from raml_jax import base
@@ -49,6 +48,8 @@ class Options:
       params. Params are drawn in float32; logits are float32 at least.
     kernel: of attention: None, or "cudnn" (NVIDIA GPU, bfloat16) or "xla" for
       the fused ones of `jax.nn.dot_product_attention`.
+    remat: whether a backward pass keeps only what enters a block and computes
+      the rest of it again, which needs less memory and changes nothing else.
     vocabulary: V.
   """
 
@@ -64,6 +65,7 @@ class Options:
   loops: int = 1
   dtype: str | None = None
   kernel: str | None = None
+  remat: bool = False
   vocabulary: int = vocab.SIZE
 
   def __post_init__(self):
@@ -145,8 +147,9 @@ class _Gpt(nn.Module):
     self.embed = embed(o.vocabulary)
     rows = {"learned": o.context, "abacus": o.digits + 1}.get(o.positions)
     self.table = embed(rows, name="position") if rows else None
+    block = nn.remat(blocks_lib.Block) if o.remat else blocks_lib.Block
     self.blocks = [
-      blocks_lib.Block(
+      block(
         o.heads,
         o.width,
         o.mlp,
@@ -208,10 +211,7 @@ class _Gpt(nn.Module):
         values = write(old["v"], values, done, axis=2)
         layers.append({"k": keys, "v": values})
       records.append(block(h_BxTxC, keys, values, seen_BxTxL, turn))
-      # A name for rematerialisation: keep the streams, compute the rest again.
-      h_BxTxC = jax.ad_checkpoint.checkpoint_name(
-        records[-1].output_TxC, "stream"
-      )
+      h_BxTxC = records[-1].output_TxC
     final_BxTxC = self.final_norm(h_BxTxC)
     logits_NxV = self.readout(final_BxTxC.reshape(-1, self.options.width))
     logits_BxTxV = logits_NxV.reshape(*tokens_BxT.shape, -1)

@@ -6,11 +6,13 @@ of config.json, the environment, and for each leaf its dtype, its shape and the
 sha256 of each of its shards. Orbax alone restores some damaged files silently
 wrong, casts dtypes and cannot step back to an older checkpoint; reading here
 checks all of that.
+
+Several processes save together, each what its devices hold, into one checkpoint
+that any number of processes can restore. Each reads and verifies the whole of
+it by itself, and they go on only if all of them found the same.
 """
 
-import functools
 import json
-import os
 import pathlib
 import sys
 from typing import Any
@@ -20,7 +22,10 @@ import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
+from raml_jax.training import disk
+from raml_jax.training import environment
 from raml_jax.training import leaves as leaves_lib
+from raml_jax.training import runtime
 from raml_jax.training import workdir as workdir_lib
 
 
@@ -61,10 +66,12 @@ class Checkpoints:
       (pytree as `like`, step), or None where there is no checkpoint.
 
     Raises:
-      CheckpointError: checkpoints exist and none verifies.
+      CheckpointError: checkpoints exist and none verifies, or the processes
+        see different ones.
     """
     expected = leaves_lib.named(like)
     rejected = []
+    found = None
     for step in _steps(self._folder):
       path = self._folder / str(step)
       try:
@@ -73,18 +80,25 @@ class Checkpoints:
       except leaves_lib.Unusable as error:
         rejected.append((path, str(error)))
         continue
+      found = step
+      break
+    self._check_agreement(found)
+    if found is None:
+      if rejected:
+        raise _none_verifies(self._phase, rejected)
+      return None
+    if self._workdir.writes:
       for bad, reason in rejected:
         moved = _move_aside(bad)
         print(
           f"warning: checkpoint {bad} {reason}: kept as {moved.name}, using"
-          f" step {step}",
+          f" step {found}",
           file=sys.stderr,
         )
-      _compare_environment(self._workdir.path, meta["environment"])
-      return leaves_lib.rebuilt(leaves, like), step
-    if rejected:
-      raise _none_verifies(self._phase, rejected)
-    return None
+      environment.compare(self._workdir.path, meta["environment"])
+    # None may save before the folders are as they will stay.
+    runtime.barrier(f"restored {self._phase}")
+    return leaves_lib.rebuilt(leaves, like), found
 
   def save(self, step: int, state: Any) -> None:
     """Writes the checkpoint of `step`, and returns when it is on disk.
@@ -95,7 +109,13 @@ class Checkpoints:
 
     Raises:
       RuntimeError: Orbax refused, e.g. as the step exists.
+      WorkdirError: the disk is full, or refuses for another reason.
     """
+    told = disk.told(self._folder, workdir_lib.WorkdirError, ValueError)
+    with told, disk.one_voice():
+      self._save(step, state)
+
+  def _save(self, step: int, state: Any) -> None:
     if self._manager is None:
       self._folder.mkdir(parents=True, exist_ok=True)
       # Saved synchronously: training donates the very buffers that a thread
@@ -109,14 +129,14 @@ class Checkpoints:
         ),
       )
     leaves = leaves_lib.named(state)
+    mine = {name: leaves_lib.digest(leaf) for name, leaf in leaves.items()}
+    every = map(json.loads, runtime.gather_text(json.dumps(mine)))
     meta = {
       "phase": self._phase,
       "step": step,
       "config": self._config_digest,
-      "environment": environment(),
-      "leaves": {
-        name: leaves_lib.digest(leaf) for name, leaf in leaves.items()
-      },
+      "environment": environment.current(),
+      "leaves": leaves_lib.merged(every),
     }
     # Orbax cannot save arrays of size zero; their shape says all.
     solid = {name: leaf for name, leaf in leaves.items() if leaf.size}
@@ -130,6 +150,16 @@ class Checkpoints:
       raise RuntimeError(
         f"checkpoint of phase {self._phase!r} at step {step} was not saved:"
         f" {self._folder} holds steps {self._manager.all_steps()}"
+      )
+
+  def _check_agreement(self, found: int | None) -> None:
+    """Raises CheckpointError unless all processes found the same step."""
+    steps = runtime.gather_text("none" if found is None else str(found))
+    if len(set(steps)) > 1:
+      raise CheckpointError(
+        f"phase {self._phase!r}: its newest sound checkpoint in {self._folder}"
+        f" is, process by process, {', '.join(steps)}: all must see the same"
+        " files"
       )
 
 
@@ -154,20 +184,6 @@ def verify_checkpoints(workdir: workdir_lib.Workdir) -> None:
         rejected.append((folder / str(step), str(error)))
     else:
       raise _none_verifies(phase, rejected)
-
-
-def environment() -> dict[str, Any]:
-  """What else the last bits of a result depend on, besides the config."""
-  device = jax.devices()[0]
-  return {
-    "jax": jax.__version__,
-    "device": device.device_kind,
-    "devices": jax.device_count(),
-    "cores": len(os.sched_getaffinity(0))
-    if hasattr(os, "sched_getaffinity")
-    else os.cpu_count(),
-    "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
-  }
 
 
 def _steps(folder: pathlib.Path) -> list[int]:
@@ -202,7 +218,16 @@ def _read(
     leaves_lib.Unusable: it is damaged, or belongs to another phase, step or
       config.
   """
-  reader = ocp.Checkpointer(ocp.CompositeCheckpointHandler())
+  # Each process for itself: one that fails must not keep the others waiting.
+  process = jax.process_index()
+  reader = ocp.Checkpointer(
+    ocp.CompositeCheckpointHandler(),
+    multiprocessing_options=ocp.options.MultiprocessingOptions(
+      primary_host=process,
+      active_processes={process},
+      barrier_sync_key_prefix=f"process{process}",
+    ),
+  )
   try:
     meta = reader.restore(
       path, args=ocp.args.Composite(meta=ocp.args.JsonRestore())
@@ -259,23 +284,3 @@ def _none_verifies(
     f"phase {phase!r}: none of its {len(rejected)} checkpoints verifies"
     f" ({path} {reason}): delete {path.parent} to train it anew"
   )
-
-
-def _compare_environment(path: pathlib.Path, before: dict[str, Any]) -> None:
-  now = environment()
-  changed = [
-    f"{field}={json.dumps(before.get(field))} (now {json.dumps(now[field])})"
-    for field in now
-    if before.get(field) != now[field]
-  ]
-  if changed:
-    _say_once(
-      f"warning: checkpoints in {path} were made with {', '.join(changed)}:"
-      " results may differ in their last bits"
-    )
-
-
-@functools.cache
-def _say_once(line: str) -> None:
-  """Prints a line on stderr, once however many phases would say it."""
-  print(line, file=sys.stderr)

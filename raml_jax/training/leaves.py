@@ -1,5 +1,6 @@
 """The leaves of a pytree as named arrays, and the digests that verify them."""
 
+from collections.abc import Iterable
 import hashlib
 from typing import Any
 
@@ -30,13 +31,26 @@ def rebuilt(leaves: dict[str, np.ndarray], like: Any) -> Any:
 
   def rebuild(path, old):
     new = leaves[jax.tree_util.keystr(path, simple=True, separator=".")]
+    spread = len(old.sharding.device_set) > 1
     # A copy, as training donates it and a view of NumPy's memory is not ours.
-    new = jnp.array(new, copy=True)
+    new = placed(new, old.sharding) if spread else jnp.array(new, copy=True)
     if jnp.issubdtype(old.dtype, jax.dtypes.prng_key):
       new = jax.random.wrap_key_data(new, impl=jax.random.key_impl(old))
-    return jax.device_put(new, old.sharding)
+    return new if spread else jax.device_put(new, old.sharding)
 
   return jax.tree_util.tree_map_with_path(rebuild, like)
+
+
+def placed(array: Any, sharding: jax.sharding.Sharding) -> jax.Array:
+  """An array that every process has, in a sharding over any devices."""
+  if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
+    # A typed key cannot be put into a global sharding, its integers can.
+    data = placed(jax.random.key_data(array), sharding)
+    return jax.random.wrap_key_data(data, impl=jax.random.key_impl(array))
+  array = np.asarray(array)
+  return jax.make_array_from_callback(
+    array.shape, sharding, lambda index: np.array(array[index])
+  )
 
 
 def digest(leaf: jax.Array) -> dict[str, Any]:
@@ -54,6 +68,17 @@ def digest(leaf: jax.Array) -> dict[str, Any]:
     "shape": list(leaf.shape),
     "shards": shards,
   }
+
+
+def merged(
+  records: Iterable[dict[str, dict[str, Any]]],
+) -> dict[str, dict[str, Any]]:
+  """The digests of all shards, from what each process says of its own."""
+  first, *others = records
+  for record in others:
+    for name, leaf in record.items():
+      first[name]["shards"] += leaf["shards"]
+  return first
 
 
 def _sha256(array: np.ndarray) -> str:

@@ -17,7 +17,6 @@ from collections.abc import Callable
 import contextlib
 import dataclasses
 import functools
-import re
 from typing import Any
 import zlib
 
@@ -27,12 +26,13 @@ import numpy as np
 import optax
 
 from raml_jax.training import checkpoint
+from raml_jax.training import chunks
+from raml_jax.training import guards
+from raml_jax.training import placement as placement_lib
 from raml_jax.training import workdir as workdir_lib
 
 _TRAINING, _EVALUATION = 0, 1
-_INIT, _STEPS = 0, 1
-_DATA, _OBJECTIVE = 0, 1
-_PHASE_NAME = re.compile(r"[A-Za-z_][\w.=+-]*(/[A-Za-z_][\w.=+-]*)*")
+_INIT = 0
 
 
 class NonFiniteLoss(ArithmeticError):
@@ -86,7 +86,11 @@ class Phase:
     init: maps a key to the params of one seed.
     objective: what is descended.
     source: pytree (a registered dataclass) whose leaves all have a leading axis
-      of seeds; one seed of it has `.batch(key) -> batch`, which is traced.
+      of seeds; one seed of it has `.batch(key) -> batch`, which is traced. Or
+      anything with `.chunk(first, count)`, called on the host: a pytree of
+      NumPy arrays with leading axes of seeds, of the `count` steps from step
+      `first` on, and of the batch. Step n's batch may depend on n alone. With
+      several processes the batch is this one's rows (`Placement.rows`).
     optimizer: shared between phases as the objective is.
     steps: number of steps to train for.
   """
@@ -122,6 +126,9 @@ def train(
   workdir: workdir_lib.Workdir | None,
   on_chunk: Callable[[str, int, int, dict[str, float]], None] | None = None,
   save_every: int = 1,
+  seeds_at_once: int | None = None,
+  evaluate: Callable[[Any], dict[str, np.ndarray]] | None = None,
+  placement: placement_lib.Placement | None = None,
 ) -> TrainState:
   """Trains a phase from its newest checkpoint, or from the start.
 
@@ -141,6 +148,15 @@ def train(
       are restored and not run.
     save_every: number of chunks from one checkpoint to the next; the end of
       the phase is always saved.
+    seeds_at_once: seeds trained side by side, a divisor of `seeds`; the others
+      follow one after another, which needs less memory. None for all.
+    evaluate: called after each chunk with the params, each leaf with a leading
+      axis of seeds, which it must not keep: the next chunk overwrites them. Its
+      numbers, each of shape [seeds], join that chunk's metrics. It must depend
+      on the params alone, and not on the clock or on earlier calls. With a
+      placement every process calls it, with all params on one device.
+    placement: what lies on which of several devices; None for one device.
+      Several processes all call `train`, with arguments that are equal.
 
   Returns:
     The final state, each leaf with a leading axis of seeds.
@@ -152,11 +168,28 @@ def train(
     CheckpointError: the phase has checkpoints and none can be used.
     ValueError: a field of the phase or an argument is out of range.
   """
-  _check(phase, seeds, chunk, save_every)
+  guards.check_name(phase.name)
+  guards.check_counts(
+    phase.name,
+    steps=phase.steps,
+    seeds=seeds,
+    chunk=chunk,
+    save_every=save_every,
+  )
+  if seeds_at_once is not None:
+    guards.check_divisor(phase.name, "seeds_at_once", seeds_at_once, seeds)
+  guards.check_processes(phase.name, placement)
+  host = hasattr(phase.source, "chunk")
+  if not host:
+    guards.check_axes(phase.name, "source leaf", phase.source, seeds=seeds)
   keys_S = jax.vmap(
     functools.partial(jax.random.fold_in, train_key(key, phase.name))
   )(jnp.arange(seeds))
-  state = _initial_state(phase, keys_S)
+  source = phase.source
+  if placement is not None:
+    keys_S = placement.everywhere(keys_S)
+    source = source if host else placement.everywhere(source)
+  state = _initial_state(phase, keys_S, placement)
   done = 0
   with contextlib.ExitStack() as stack:
     store = None
@@ -165,18 +198,34 @@ def train(
       restored = store.restore(state)
       if restored is not None:
         state, done = restored
-        if done < phase.steps:
+        if done < phase.steps and workdir.writes:
           print(f"resumed {phase.name} at step {done}", flush=True)
       workdir.cut_metrics(phase.name, done)
     if done and on_chunk is not None:
       on_chunk(phase.name, done, phase.steps, {})
     while done < phase.steps:
       end = min(phase.steps, (done // chunk + 1) * chunk)
-      run = compiled_chunk(phase.objective, phase.optimizer, end - done)
-      state, metrics, bad_step_S = run(phase.source, state, keys_S)
+      run = chunks.compiled(
+        phase.objective,
+        phase.optimizer,
+        end - done,
+        host,
+        placement,
+        seeds_at_once,
+      )
+      if host:
+        source = _batches(phase, done, end - done, seeds, placement)
+      state, metrics, bad_step_S = run(source, state, keys_S)
       metrics = {k: np.asarray(v, np.float64) for k, v in metrics.items()}
-      where = {k: metrics.pop(k) for k in list(metrics) if _is_where(k)}
-      _raise_if_bad(phase.name, np.asarray(bad_step_S), where)
+      where = {k: metrics.pop(k) for k in list(metrics) if chunks.is_where(k)}
+      trouble = guards.not_finite(phase.name, np.asarray(bad_step_S), where)
+      if trouble is not None:
+        raise NonFiniteLoss(trouble)
+      if evaluate is not None:
+        params = state.params
+        if placement is not None:
+          params = placement.gathered(params)
+        metrics |= _evaluated(phase, evaluate(params), metrics, seeds)
       done = end
       if workdir is not None:
         workdir.append_metrics(phase.name, done, metrics)
@@ -188,63 +237,30 @@ def train(
   return jax.block_until_ready(state)
 
 
-@functools.cache
-def compiled_chunk(
-  objective: Objective, optimizer: optax.GradientTransformation, length: int
-) -> Callable[..., tuple[TrainState, dict[str, jax.Array], jax.Array]]:
-  """The jitted function that does `length` steps for all seeds.
+def _batches(
+  phase: Phase,
+  first: int,
+  count: int,
+  seeds: int,
+  placement: placement_lib.Placement | None,
+) -> Any:
+  """The batches of some steps from a source on the host."""
+  batches = phase.source.chunk(first, count)
+  guards.check_axes(phase.name, "batch", batches, seeds=seeds, steps=count)
+  return batches if placement is None else placement.whole_batches(batches)
 
-  Args:
-    objective: what is descended.
-    optimizer: how.
-    length: number of steps.
 
-  Returns:
-    A function of (source, state, keys), each stacked over seeds, that returns
-    (state, metrics averaged over the steps, the first step at which the loss,
-    a gradient or a final parameter is not finite or else -1). Metrics
-    "where/..." are those of that step. It donates the state.
-  """
-
-  def run(source, state, key):
-    def step(state, _):
-      step_key = jax.random.fold_in(key, state.step)
-      batch = source.batch(jax.random.fold_in(step_key, _DATA))
-      grads, metrics, extra = objective.grads(
-        state.params,
-        state.extra,
-        batch,
-        jax.random.fold_in(step_key, _OBJECTIVE),
-      )
-      updates, opt_state = optimizer.update(
-        grads, state.opt_state, state.params
-      )
-      bad = ~_all_finite((metrics["loss"], grads))
-      params = optax.apply_updates(state.params, updates)
-      new = TrainState(params, opt_state, state.step + 1, extra)
-      return new, (metrics, bad)
-
-    first = state.step
-    key = jax.random.fold_in(key, _STEPS)
-    state, (metrics, bad) = jax.lax.scan(step, state, length=length)
-    # The last update may overflow though the gradient is finite.
-    bad = bad.at[-1].set(bad[-1] | ~_all_finite(state.params))
-    at = jnp.argmax(bad)
-    metrics = {
-      name: values[at] if _is_where(name) else jnp.mean(values, axis=0)
-      for name, values in metrics.items()
-    }
-    return state, metrics, jnp.where(jnp.any(bad), first + at, -1)
-
-  def all_seeds(source, state, keys_S):
-    if keys_S.shape[0] > 1:
-      return jax.vmap(run)(source, state, keys_S)
-    # Under `vmap` the matrix products of a single seed would be batched ones:
-    # a fifth slower.
-    one = jax.tree.map(lambda a: a[0], (source, state, keys_S))
-    return jax.tree.map(lambda a: a[None], run(*one))
-
-  return jax.jit(all_seeds, donate_argnums=1)
+def _evaluated(
+  phase: Phase,
+  numbers: dict[str, Any],
+  metrics: dict[str, np.ndarray],
+  seeds: int,
+) -> dict[str, np.ndarray]:
+  """What `evaluate` gave, as metrics beside those of training."""
+  numbers = {k: np.asarray(v, np.float64) for k, v in numbers.items()}
+  guards.check_new(phase.name, metrics, numbers)
+  guards.check_axes(phase.name, "evaluation", numbers, seeds=seeds)
+  return numbers
 
 
 def _named_key(key: jax.Array, tag: int, name: str) -> jax.Array:
@@ -253,7 +269,9 @@ def _named_key(key: jax.Array, tag: int, name: str) -> jax.Array:
   return jax.random.fold_in(jax.random.fold_in(key, tag), code)
 
 
-def _initial_state(phase: Phase, keys_S: jax.Array) -> TrainState:
+def _initial_state(
+  phase: Phase, keys_S: jax.Array, placement: placement_lib.Placement | None
+) -> TrainState:
   def one_seed(key):
     params = phase.init(jax.random.fold_in(key, _INIT))
     return TrainState(
@@ -265,56 +283,12 @@ def _initial_state(phase: Phase, keys_S: jax.Array) -> TrainState:
 
   # The state is donated, so no two leaves may share a buffer; and a weak type
   # would be lost after the first chunk, which would compile the second anew.
-  return jax.tree.map(
-    lambda x: jnp.array(x, dtype=x.dtype, copy=True), jax.vmap(one_seed)(keys_S)
-  )
-
-
-def _all_finite(tree: Any) -> jax.Array:
-  leaves = jax.tree.leaves(tree)
-  return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves]))
-
-
-def _is_where(metric: str) -> bool:
-  return metric.startswith("where/")
-
-
-def _raise_if_bad(name: str, bad_step_S: np.ndarray, where: dict) -> None:
-  bad = [(step, seed) for seed, step in enumerate(bad_step_S) if step >= 0]
-  if bad:
-    step, seed = min(bad)
-    place = "".join(
-      f", {key.removeprefix('where/')} {int(index_S[seed])}"
-      for key, index_S in where.items()
-      if index_S[seed] >= 0
-    )
-    raise NonFiniteLoss(
-      f"phase {name!r}: the training loss, its gradient or the update is not"
-      f" finite for seed {seed} at step {step}{place}"
+  def all_seeds(keys_S):
+    return jax.tree.map(
+      lambda x: jnp.array(x, dtype=x.dtype, copy=True),
+      jax.vmap(one_seed)(keys_S),
     )
 
-
-def _check(phase: Phase, seeds: int, chunk: int, save_every: int) -> None:
-  if not _PHASE_NAME.fullmatch(phase.name):
-    raise ValueError(
-      f"phase name {phase.name!r}: allowed are parts of letters, digits and"
-      " '_.=+-', not starting with a digit, joined by '/'"
-    )
-  counts = {
-    "steps": phase.steps,
-    "seeds": seeds,
-    "chunk": chunk,
-    "save_every": save_every,
-  }
-  for field, value in counts.items():
-    if value < 1:
-      raise ValueError(
-        f"phase {phase.name!r}: {field}={value}, must be at least 1"
-      )
-  for path, leaf in jax.tree_util.tree_leaves_with_path(phase.source):
-    if jnp.ndim(leaf) < 1 or jnp.shape(leaf)[0] != seeds:
-      raise ValueError(
-        f"phase {phase.name!r}: source leaf"
-        f" {jax.tree_util.keystr(path, simple=True, separator='.')!r} has shape"
-        f" {jnp.shape(leaf)}, must have a leading axis of {seeds} seeds"
-      )
+  if placement is None:
+    return all_seeds(keys_S)
+  return placement.create(all_seeds, keys_S)

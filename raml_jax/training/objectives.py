@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from raml_jax import base
+from raml_jax.models import blanks
+from raml_jax.models import decoder as decoder_lib
 from raml_jax.models import reasoners
 from raml_jax.models import tokens as tokens_lib
 from raml_jax.training import loop
@@ -35,6 +37,24 @@ def imitation(model: base.Model) -> loop.Objective:
     out_BxKxF = jax.vmap(predict)(episodes.support, tokens_BxTxF[:, :-1])
     error_BxK = jnp.sum((out_BxKxF - tokens_BxTxF[:, 1:]) ** 2, axis=-1)
     return jnp.mean(error_BxK)
+
+  return _of_loss(loss)
+
+
+def blank_imitation(model: decoder_lib.Decoder) -> loop.Objective:
+  """`imitation` for chains that are read out of blank tokens (`blanks`).
+
+  The batch is (episodes with pairs, w_BxTxD).
+  """
+
+  def loss(params, batch):
+    episodes, w_BxTxD = batch
+
+    def one(pairs, w_TxD):
+      out_KxF, target_KxF = blanks.teacher_forced(model, params, pairs, w_TxD)
+      return jnp.mean(jnp.sum((out_KxF - target_KxF) ** 2, axis=-1))
+
+    return jnp.mean(jax.vmap(one)(episodes.support.pairs, w_BxTxD))
 
   return _of_loss(loss)
 

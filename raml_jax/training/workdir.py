@@ -26,10 +26,9 @@ from typing import Any
 import numpy as np
 
 from raml_jax.training import arrays as arrays_lib
+from raml_jax.training import differences
+from raml_jax.training import disk
 from raml_jax.training import metrics as metrics_lib
-
-_TEMPORARY = ".tmp-"
-_ABSENT = object()
 
 
 class WorkdirError(ValueError):
@@ -42,9 +41,12 @@ class Workdir:
 
   Attributes:
     path: the directory, which exists.
+    writes: whether this process writes the files. Of several processes one
+      does; in the others writing does nothing.
   """
 
   path: pathlib.Path
+  writes: bool = True
 
   @property
   def checkpoints(self) -> pathlib.Path:
@@ -57,15 +59,16 @@ class Workdir:
     return hashlib.sha256((self.path / "config.json").read_bytes()).hexdigest()
 
   def write(self, name: str, content: bytes) -> pathlib.Path:
-    """Writes `content` to the file `name` in one indivisible step."""
+    """Writes `content` to the file `name` in one indivisible step.
+
+    Raises:
+      WorkdirError: the disk is full, or refuses for another reason; what was
+        there is still there.
+    """
     target = self.path / name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(_TEMPORARY + target.name)
-    with open(temporary, "wb") as stream:
-      stream.write(content)
-      stream.flush()
-      os.fsync(stream.fileno())
-    os.replace(temporary, target)
+    if self.writes:
+      with disk.told(target, WorkdirError):
+        disk.replace(target, content)
     return target
 
   def save_json(self, name: str, content: Any) -> pathlib.Path:
@@ -139,9 +142,15 @@ class Workdir:
       phase: that was trained.
       step: number of its steps done.
       metrics: values per seed, shape [seeds]; NaN and infinity become null.
+
+    Raises:
+      WorkdirError: the disk is full, or refuses for another reason.
     """
+    if not self.writes:
+      return
     line = metrics_lib.line(phase, step, metrics)
-    with open(self.path / "metrics.jsonl", "ab") as stream:
+    target = self.path / "metrics.jsonl"
+    with disk.told(target, WorkdirError), open(target, "ab") as stream:
       stream.write(line)
 
   def read_metrics(self) -> list[dict[str, Any]]:
@@ -168,7 +177,7 @@ class Workdir:
 
 
 def open_workdir(
-  path: str | os.PathLike[str], config: dict[str, Any]
+  path: str | os.PathLike[str], config: dict[str, Any], *, writes: bool = True
 ) -> Workdir:
   """Opens the directory of a run, or makes it.
 
@@ -176,6 +185,7 @@ def open_workdir(
     path: the directory; parents are made too.
     config: nested dict of what JSON can hold, that determines the results. It
       should name the experiment.
+    writes: whether this process writes; if not, the directory must exist.
 
   Returns:
     The working directory, whose config.json equals `config`.
@@ -186,13 +196,16 @@ def open_workdir(
   """
   path = pathlib.Path(path).absolute()
   content = _dumps("config.json", config, indent=2) + "\n"
+  if not writes:
+    _check_same(path, load_workdir(path)[1], json.loads(content))
+    return Workdir(path, writes=False)
   workdir = Workdir(path)
   if path.exists() and not path.is_dir():
     raise WorkdirError(f"workdir {path} is a file: use another --workdir")
   try:
     path.mkdir(parents=True, exist_ok=True)
     present = sorted(entry.name for entry in path.iterdir())
-    probe = path / f"{_TEMPORARY}probe"
+    probe = path / f"{disk.PREFIX}probe"
     probe.touch()
     probe.unlink()
   except OSError as error:
@@ -204,7 +217,7 @@ def open_workdir(
     _check_same(path, _read_config(path), json.loads(content))
     return workdir
   # A run killed while it wrote config.json leaves its temporary file behind.
-  foreign = [name for name in present if not name.startswith(_TEMPORARY)]
+  foreign = [name for name in present if not disk.is_temporary(name)]
   if foreign:
     raise WorkdirError(
       f"workdir {path} is not empty ({foreign[0]!r}) and has no config.json:"
@@ -244,33 +257,13 @@ def _read_config(path: pathlib.Path) -> dict[str, Any]:
 
 
 def _check_same(path: pathlib.Path, old: Any, new: Any) -> None:
-  difference = _first_difference(old, new, "")
+  difference = differences.first(old, new)
   if difference is not None:
     field, before, now = difference
     raise WorkdirError(
-      f"workdir {path} was made with {field}={_shown(before)}, now"
-      f" {_shown(now)}: use another --workdir or delete it"
+      f"workdir {path} was made with {field}={before}, now {now}: use another"
+      " --workdir or delete it"
     )
-
-
-def _first_difference(old: Any, new: Any, field: str):
-  """The first differing field as (dotted name, old value, new value)."""
-  if isinstance(old, dict) and isinstance(new, dict):
-    for key in [*new, *(key for key in old if key not in new)]:
-      inner = f"{field}.{key}" if field else key
-      difference = _first_difference(
-        old.get(key, _ABSENT), new.get(key, _ABSENT), inner
-      )
-      if difference is not None:
-        return difference
-    return None
-  # True == 1 == 1.0 in Python, though they are different configurations.
-  same = type(old) is type(new) and old == new
-  return None if same else (field, old, new)
-
-
-def _shown(value: Any) -> str:
-  return "(absent)" if value is _ABSENT else json.dumps(value)
 
 
 def _dumps(name: str, content: Any, **options: Any) -> str:

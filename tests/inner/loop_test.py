@@ -27,6 +27,7 @@ _P = 0.1 * np.ones((4, 4)) + 0.2 * np.eye(4)
 _METAS = {
   "sgd": {"alpha": 0.3},
   "per_step": {"alpha": [0.1, 0.2, 0.4]},
+  "per_tensor": {"alpha": 0.3},
   "meta_sgd": {"alpha": [0.1, 0.2, 0.3, 0.4]},
   "preconditioned": {"P": _P.tolist()},
   "block_preconditioned": {"P": _P.tolist()},

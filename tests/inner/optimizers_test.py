@@ -59,6 +59,18 @@ def test_past_its_last_step_the_last_step_size_is_repeated():
   np.testing.assert_allclose(path, [1, 0.5, 0.375, 0.28125, 0.2109375])
 
 
+def test_every_tensor_has_a_step_size_of_its_own():
+  rule = optimizers.per_tensor(0.1)
+  start = {"a": jnp.ones(3), "b": jnp.ones((2, 2))}
+  meta = rule.init(jax.random.key(0), start, 4)
+  assert jax.tree.map(jnp.shape, meta) == {"alpha": {"a": (), "b": ()}}
+  meta = {"alpha": {"a": jnp.array(0.5), "b": jnp.array(0.25)}}
+  loss = lambda p: 0.5 * sum(jnp.sum(leaf**2) for leaf in p.values())
+  last, _ = loop.descend(loss, start, rule, meta, 1)
+  np.testing.assert_allclose(last["a"], np.full(3, 0.5))
+  np.testing.assert_allclose(last["b"], np.full((2, 2), 0.75))
+
+
 def test_a_fixed_rule_has_nothing_to_learn():
   rule = optimizers.fixed(optax.adam(0.1))
   assert jax.tree.leaves(rule.init(jax.random.key(0), _START, 3)) == []

@@ -12,8 +12,9 @@ from raml_jax.models import decoder
 from raml_jax.models import reasoners
 from raml_jax.models import tokens
 from raml_jax.tasks import regression
+from tests.models import decoder_oracle
 
-D, N, K = 3, 7, 5
+D, N, K = decoder_oracle.D, decoder_oracle.N, 5
 VARIANTS = {
   "plain": {},
   "attention_only": {"mlp": 0, "layers": 1},
@@ -36,28 +37,6 @@ def forced(model, params, support, z_TxF):
 def make(max_steps=K, **options):
   options = {"heads": 2, "width": 8, "readout_scale": 1.0, **options}
   return decoder.decoder(D, max_steps, **options)
-
-
-def episode(seed=0, dtype=jnp.float32):
-  rng = np.random.default_rng(seed)
-  x_NxD, w_D = rng.normal(size=(N, D)), rng.normal(size=D)
-  pairs = base.Pairs(
-    jnp.asarray(x_NxD, dtype),
-    jnp.asarray(x_NxD @ w_D + 0.1 * rng.normal(size=N), dtype),
-  )
-  return base.Episode(regression.support_of(pairs), None, jnp.asarray(w_D))
-
-
-def random_params(model, seed=1, dtype=jnp.float32):
-  """Every entry drawn, biases and gains too, so that no term is invisible."""
-  rng = np.random.default_rng(seed)
-  shapes = jax.eval_shape(model.init, jax.random.key(0))
-
-  def draw(leaf):
-    scale = leaf.shape[0] ** -0.5 if len(leaf.shape) > 1 else 0.3
-    return jnp.asarray(scale * rng.normal(size=leaf.shape), dtype)
-
-  return jax.tree.map(draw, shapes)
 
 
 def weight_tokens(count=K, dtype=jnp.float32):
@@ -83,8 +62,11 @@ def cached(model, params, support, z_TxF):
 
 def check_cache(dtype, tolerance, options):
   model = make(2 * K, **options)
-  params = random_params(model, dtype=dtype)
-  support, z_TxF = episode(dtype=dtype).support, weight_tokens(dtype=dtype)
+  params = decoder_oracle.random_params(model, dtype=dtype)
+  support, z_TxF = (
+    decoder_oracle.episode(dtype=dtype).support,
+    weight_tokens(dtype=dtype),
+  )
   run = jax.jit(lambda *args: cached(model, *args))
   whole, pieces, single, reverse = run(params, support, z_TxF)
   assert whole.dtype == dtype
@@ -105,62 +87,18 @@ def test_cached_stepping_equals_teacher_forcing_float64(x64, variant):
   check_cache(jnp.float64, 1e-10, VARIANTS[variant])
 
 
-def oracle(params, pairs, z_TxF, heads, positions):
-  """The whole sequence without a cache, in NumPy, one head at a time."""
-  p = jax.tree.map(lambda a: np.asarray(a, np.float64), params)
-  data_NxF = np.asarray(tokens.data_tokens(pairs), np.float64)
-  z_TxF = np.asarray(z_TxF, np.float64)
-  n, length = len(data_NxF), len(data_NxF) + len(z_TxF)
-  visible = np.tril(np.ones((length, length), bool))
-  visible[:n, :n] = True
-
-  def norm(h, q):
-    h = h - h.mean(-1, keepdims=True)
-    h = h / np.sqrt((h**2).mean(-1, keepdims=True) + 1e-6)
-    return h * q["scale"] + q["bias"]
-
-  h = np.concatenate([data_NxF, z_TxF])
-  h = h @ p["embed"]["kernel"] + p["embed"]["bias"]
-  if positions:
-    h = h + p["position"][:length]
-  layer = 0
-  while f"layer_{layer}" in p:
-    q = p[f"layer_{layer}"]
-    att = q["attention"]
-    z = norm(h, q["attention_norm"]) if "attention_norm" in q else h
-    a = h + att["out"]["bias"]
-    for i in range(heads):
-      query, key, value = (
-        z @ att[m]["kernel"][:, i] + att[m]["bias"][i]
-        for m in ("query", "key", "value")
-      )
-      scores = query @ key.T / np.sqrt(query.shape[-1])
-      scores = np.exp(np.where(visible, scores, -np.inf))
-      mix = scores / scores.sum(-1, keepdims=True)
-      a = a + mix @ value @ att["out"]["kernel"][i]
-    h = a
-    if "up" in q:
-      z = norm(a, q["mlp_norm"]) if "mlp_norm" in q else a
-      u = z @ q["up"]["kernel"] + q["up"]["bias"]
-      cubic = np.sqrt(2 / np.pi) * (u + 0.044715 * u**3)
-      u = 0.5 * u * (1 + np.tanh(cubic))
-      h = a + u @ q["down"]["kernel"] + q["down"]["bias"]
-    layer += 1
-  h = norm(h, p["final_norm"]) if "final_norm" in p else h
-  out = h @ p["readout"]["kernel"] + p["readout"]["bias"]
-  return z_TxF + out[n:]
-
-
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_decoder_equals_its_equations(x64, variant):
   """Agrees with a NumPy transformer that has no cache and no jax."""
   options = VARIANTS[variant]
   model = make(**options)
-  params = random_params(model, dtype=jnp.float64)
-  support = episode(dtype=jnp.float64).support
+  params = decoder_oracle.random_params(model, dtype=jnp.float64)
+  support = decoder_oracle.episode(dtype=jnp.float64).support
   z_TxF = weight_tokens(dtype=jnp.float64)
   out = forced(model, params, support, z_TxF)
-  want = oracle(params, support.pairs, z_TxF, 2, "positions" in options)
+  want = decoder_oracle.oracle(
+    params, support.pairs, z_TxF, 2, "positions" in options
+  )
   np.testing.assert_allclose(out, want, rtol=1e-10, atol=1e-10)
 
 
@@ -173,8 +111,8 @@ def permuted(support):
 def test_only_positions_show_the_order_of_examples(x64, variant):
   """Data columns see all data columns: without positions, order is nothing."""
   model = make(**VARIANTS[variant])
-  params = random_params(model, dtype=jnp.float64)
-  support = episode(dtype=jnp.float64).support
+  params = decoder_oracle.random_params(model, dtype=jnp.float64)
+  support = decoder_oracle.episode(dtype=jnp.float64).support
   a_KxD = rollout(model, params, permuted(support), K)
   b_KxD = rollout(model, params, support, K)
   change = jnp.abs(a_KxD - b_KxD).max()
@@ -184,7 +122,10 @@ def test_only_positions_show_the_order_of_examples(x64, variant):
 def test_every_weight_token_sees_the_data_itself_and_its_past_only():
   """The derivative of output t by token s vanishes exactly where s > t."""
   model = make()
-  params, support = random_params(model), episode().support
+  params, support = (
+    decoder_oracle.random_params(model),
+    decoder_oracle.episode().support,
+  )
 
   def outputs(z_TxF):
     return model.apply(params, z_TxF, model.prefill(params, support))[0]
@@ -204,7 +145,7 @@ def test_two_softmax_heads_can_hold_a_gradient_step(x64):
   f = tokens.width(D)
   params = hand_set(eta, eps, sink)
   model = decoder.decoder(D, K, layers=1, heads=2, width=2 * f, mlp=0)
-  support = episode(dtype=jnp.float64).support
+  support = decoder_oracle.episode(dtype=jnp.float64).support
   got = rollout(model, params, support, 1)[1]
   want = -eta * regression.gradient(jnp.zeros(D), support)
   np.testing.assert_allclose(got, want, rtol=1e-5)
@@ -250,7 +191,10 @@ def hand_set(eta, eps, sink):
 def test_params_do_not_depend_on_the_cache():
   """Trained with a small cache, measured with a long one: the same model."""
   short, long = make(K), make(5 * K)
-  params, support = random_params(short), episode().support
+  params, support = (
+    decoder_oracle.random_params(short),
+    decoder_oracle.episode().support,
+  )
   shapes = jax.eval_shape(long.init, jax.random.key(0))
   assert jax.tree.map(jnp.shape, params) == jax.tree.map(jnp.shape, shapes)
   np.testing.assert_allclose(
@@ -264,7 +208,10 @@ def test_params_do_not_depend_on_the_cache():
 def test_stepping_past_the_cache_is_never_silent():
   """The first token that does not fit is NaN; the ones before are finite."""
   model = make(3)
-  params, support = random_params(model), episode().support
+  params, support = (
+    decoder_oracle.random_params(model),
+    decoder_oracle.episode().support,
+  )
   w = rollout(model, params, support, 5)
   assert np.isfinite(w[:4]).all() and np.isnan(w[4:]).all()
 
@@ -272,7 +219,7 @@ def test_stepping_past_the_cache_is_never_silent():
 def test_an_untrained_model_moves_a_little_but_moves():
   """The untrained control has updates to compare, smaller than those of GD."""
   model = decoder.decoder(D, K)
-  support = episode().support
+  support = decoder_oracle.episode().support
   params = jax.jit(model.init)(jax.random.key(0))
   w_KxD = rollout(model, params, support, K)
   assert 0 < jnp.linalg.norm(w_KxD[1]) < 1.0
@@ -280,11 +227,11 @@ def test_an_untrained_model_moves_a_little_but_moves():
 
 def test_errors_name_the_field_the_value_and_what_is_allowed():
   """One clear line each."""
-  support = episode().support
+  support = decoder_oracle.episode().support
   with pytest.raises(ValueError, match="heads: 3 does not divide width=8"):
     make(heads=3)
   model = make(3)
-  params = random_params(model)
+  params = decoder_oracle.random_params(model)
   moments = base.Support(support.gram_ExE, support.n)
   with pytest.raises(ValueError, match=r"support\.pairs: None.*moments_only"):
     model.prefill(params, moments)
@@ -293,7 +240,7 @@ def test_errors_name_the_field_the_value_and_what_is_allowed():
     model.apply(params, weight_tokens(5), cache)
   model = make(positions=N + K - 1)
   with pytest.raises(ValueError, match=f"positions: {N + K - 1} .* {N + K} is"):
-    model.prefill(random_params(model), support)
+    model.prefill(decoder_oracle.random_params(model), support)
 
 
 if __name__ == "__main__":

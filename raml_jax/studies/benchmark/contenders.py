@@ -25,6 +25,7 @@ from raml_jax import base
 from raml_jax.models import query_prompt
 from raml_jax.studies.benchmark import problem
 from raml_jax.tasks import regression
+from raml_jax.training import chunks
 from raml_jax.training import loop
 from raml_jax.training import objectives
 from raml_jax.training import sources
@@ -192,19 +193,6 @@ def ordinary_query_prompt_step(sizes: problem.Sizes) -> Contender:
   return Contender(check, begin, advance, lambda state: state[0], initial)
 
 
-def matmul_gflops(size: int = 2048, repeats: int = 10) -> float:
-  """The most that a float32 matrix product reaches here, in GFLOP/s."""
-  a = jnp.full((size, size), 1e-3)
-  product = jax.jit(jnp.matmul)
-  jax.block_until_ready(product(a, a))
-  seconds = []
-  for _ in range(repeats):
-    begin = time.perf_counter()
-    jax.block_until_ready(product(a, a))
-    seconds.append(time.perf_counter() - begin)
-  return 2.0 * size**3 / min(seconds) / 1e9
-
-
 def _task(d: int, n: int, **fields) -> regression.LinearRegression:
   return regression.LinearRegression(jnp.eye(d), d=d, n=n, **fields)
 
@@ -239,7 +227,7 @@ def _shared(objective: loop.Objective) -> loop.Objective:
 
 
 def trained_by_the_loop(
-  check, initial, source, objective, optimizer, sizes
+  check, initial, source, objective, optimizer, sizes, seeds=1
 ) -> Contender:
   """A contender that trains through `loop`, on all devices there are.
 
@@ -250,10 +238,11 @@ def trained_by_the_loop(
     objective: as of `loop.Phase`.
     optimizer: as of `loop.Phase`.
     sizes: of which `chunk` is used.
+    seeds: equal models side by side, each with data of its own.
   """
   if jax.device_count() > 1:
     source, objective = _Share(source), _shared(objective)
-  run = loop.compiled_chunk(objective, optimizer, sizes.chunk)
+  run = chunks.compiled(objective, optimizer, sizes.chunk)
   if jax.device_count() > 1:
     mesh = jax.make_mesh(
       (jax.device_count(),),
@@ -270,15 +259,15 @@ def trained_by_the_loop(
         check_vma=False,
       )
     )
-  # One seed: the loop trains several side by side, along a leading axis.
-  one = lambda tree: jax.tree.map(lambda a: jnp.array(a)[None], tree)
-  source = one(source)
+  # The loop wants a leading axis of seeds.
+  stacked = lambda tree: jax.tree.map(lambda a: jnp.stack([a] * seeds), tree)
+  source = stacked(source)
 
   def begin(params, seed):
     state = loop.TrainState(
       params, optimizer.init(params), jnp.int32(0), objective.init_extra(params)
     )
-    return one(state), jax.random.key(seed)[None]
+    return stacked(state), jax.random.split(jax.random.key(seed), seeds)
 
   def advance(carry, steps):
     state, keys = carry

@@ -15,6 +15,7 @@ from raml_jax.inner import learner as learner_lib
 from raml_jax.inner import optimizers
 from raml_jax.models import mlp as mlp_lib
 from raml_jax.studies.benchmark import contenders
+from raml_jax.studies.benchmark import machine
 from raml_jax.studies.benchmark import meta_problem
 from raml_jax.studies.benchmark import problem
 from raml_jax.tasks import sinusoid
@@ -81,9 +82,8 @@ def table(
 
 def place(sizes: problem.Sizes) -> str:
   """What we run on here, e.g. "2 cpu devices, 26 tasks"."""
-  count = jax.device_count()
-  text = f"{count} {jax.default_backend()} device{'s' if count > 1 else ''}"
-  tasks = count * _share(sizes)
+  text = machine.devices()
+  tasks = jax.device_count() * _share(sizes)
   return text if tasks == sizes.meta_batch else f"{text}, {tasks} tasks"
 
 

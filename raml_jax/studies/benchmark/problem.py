@@ -7,8 +7,12 @@ or without importing JAX at all.
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal
 
 import numpy as np
+
+# The fields of a `gpt_problem.Shape`.
+Gpt = tuple[int, int, int, int, int, int, int]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +37,19 @@ class Sizes:
     inner_rate: their step size.
     outer_rate: Adam's, there.
     meta_chunk: training steps per compiled call, there.
+    gpts: training steps, each the fields of a `gpt_problem.Shape`.
+    gpt_learning_rate: AdamW's.
+    weight_decay: AdamW's.
+    sampled_gpt: the model that tokens are sampled from; its batch is that of
+      the prompts.
+    prompt: tokens of each.
+    new_tokens: numbers of tokens to sample, a row each.
+    gpu_gpts: large shapes that a GPU trains in bfloat16, a row each.
+    gpu_kernel: of their attention, see `models.gpt.Options`.
+    gpu_keep: what their forward pass keeps for the backward pass, which
+      computes the rest again: "all", "products" or "streams".
+    gpu_seeds: models of the first of `gpts` that a GPU trains side by side, a
+      row each.
     rounds: turns of every contender.
     turn: seconds that one turn should take.
     seeds: initial weights from which the time to the target is taken.
@@ -60,6 +77,20 @@ class Sizes:
   inner_rate: float = 0.01
   outer_rate: float = 1e-3
   meta_chunk: int = 100
+  gpts: tuple[Gpt, ...] = (
+    (4, 128, 4, 64, 12, 20, 12),
+    (4, 128, 4, 64, 64, 3, 12),
+    (6, 384, 6, 256, 16, 1, 6),
+  )
+  gpt_learning_rate: float = 1e-3
+  weight_decay: float = 0.1
+  sampled_gpt: Gpt = (4, 128, 4, 256, 128, 1, 4)
+  prompt: int = 8
+  new_tokens: tuple[int, ...] = (80, 5)
+  gpu_gpts: tuple[Gpt, ...] = ((12, 2048, 16, 1024, 32, 4, 4),)
+  gpu_kernel: str | None = "cudnn"
+  gpu_keep: Literal["all", "products", "streams"] = "all"
+  gpu_seeds: tuple[int, ...] = (16,)
   rounds: int = 12
   turn: float = 0.3
   seeds: int = 10

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 
 from raml_jax.models import attention
 from raml_jax.models import reasoners
+from raml_jax.studies.benchmark import gpt_study
 from raml_jax.studies.benchmark import meta_study
 from raml_jax.studies.benchmark import problem
 from raml_jax.studies.benchmark import timings
@@ -55,11 +56,11 @@ def run(
     BenchmarkError: PyTorch is missing, a contender fails, or losses differ.
     WorkdirError: the workdir cannot be used.
   """
-  if importlib.util.find_spec("torch") is None:
+  chosen = [only] if only else list(SECTIONS)
+  if chosen != ["gpu"] and importlib.util.find_spec("torch") is None:
     raise timings.BenchmarkError(
       "PyTorch is not installed: pip install 'raml_jax[bench]'"
     )
-  chosen = [only] if only else list(SECTIONS)
   config = {"experiment": "benchmark", **dataclasses.asdict(sizes)}
   config["sections"] = chosen
   workdir = workdir_lib.open_workdir(path, config)
@@ -69,13 +70,16 @@ def run(
       f"warning: others keep {busy:.1f} cores busy. Threads that wait for each"
       " other, PyTorch's above all, suffer most: these ratios will flatter us"
     )
-  try:
-    rows = [row for name in chosen for row in SECTIONS[name](sizes)]
-  except worker.WorkerError as error:
-    raise timings.BenchmarkError(str(error)) from error
-  workdir.save_json(
-    "results/benchmark.json", list(map(dataclasses.asdict, rows))
-  )
+  rows = []
+  for name in chosen:
+    try:
+      rows += SECTIONS[name](sizes)
+    except worker.WorkerError as error:
+      raise timings.BenchmarkError(str(error)) from error
+    # Sections take minutes: what has been measured is kept.
+    workdir.save_json(
+      "results/benchmark.json", list(map(dataclasses.asdict, rows))
+    )
   return rows, workdir
 
 
@@ -94,7 +98,13 @@ def _attention(sizes: problem.Sizes) -> list[timings.Row]:
     return rows + _target_rows(workers, sizes)
 
 
-SECTIONS = {"attention": _attention, "sinusoid": meta_study.rows}
+SECTIONS = {
+  "attention": _attention,
+  "sinusoid": meta_study.rows,
+  "gpt": gpt_study.training_rows,
+  "sampling": gpt_study.sampling_rows,
+  "gpu": gpt_study.gpu_rows,
+}
 
 
 def _ours(devices: int) -> str:

@@ -43,7 +43,12 @@ class Worker:
       stdin=subprocess.PIPE,
       stdout=subprocess.PIPE,
       text=True,
-      env={**os.environ, "XLA_FLAGS": f"{flags} {_DEVICES}={devices}"},
+      env={
+        # Processes share a GPU: none may take its memory at the start.
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+        **os.environ,
+        "XLA_FLAGS": f"{flags} {_DEVICES}={devices}",
+      },
     )
     self.ask(**dataclasses.asdict(sizes))
 
@@ -110,6 +115,9 @@ def _server(framework: str, sizes: problem.Sizes) -> Callable[..., Any]:
       made[name] = table[name]()
     return made[name]
 
+  def drop(name):
+    made.pop(name, None)
+
   def layer(name):
     chosen = contender(name)
     params = chosen.params(chosen.state)["layer_0"]
@@ -117,24 +125,33 @@ def _server(framework: str, sizes: problem.Sizes) -> Callable[..., Any]:
 
   requests = {
     "check": lambda name: contender(name).check(),
+    "drop": drop,
     "start": lambda name, seed: contender(name).start(seed),
     "run": lambda name, steps: contender(name).run(steps),
     "layer": layer,
     "peak": lambda: table["peak"](),
     "place": lambda: table["place"](),
+    "fact": lambda name: table[name](),
   }
   return lambda request, *words: requests[request](*words)
 
 
 def _jax(sizes: problem.Sizes) -> dict[str, Callable[[], Any]]:
+  import jax
+
   from raml_jax.studies.benchmark import contenders
+  from raml_jax.studies.benchmark import gpt_contender
+  from raml_jax.studies.benchmark import machine
   from raml_jax.studies.benchmark import meta_contender
 
   def chain(n, moments_only):
     return lambda: contenders.chain_of_thought(sizes, n, moments_only)
 
   return {
-    "peak": contenders.matmul_gflops,
+    "peak": machine.matmul_gflops,
+    "bfloat16 peak": lambda: machine.matmul_gflops(8192, "bfloat16"),
+    "backend": jax.default_backend,
+    "devices": machine.devices,
     "same law": chain(sizes.n, True),
     "same data": chain(sizes.n, False),
     **{f"n={n}": chain(n, True) for n in sizes.more_pairs},
@@ -142,6 +159,8 @@ def _jax(sizes: problem.Sizes) -> dict[str, Callable[[], Any]]:
     "ordinary query": lambda: contenders.ordinary_query_prompt_step(sizes),
     "place": lambda: meta_contender.place(sizes),
     **meta_contender.table(sizes),
+    **gpt_contender.table(sizes),
+    **gpt_contender.gpu_table(sizes),
   }
 
 
@@ -153,6 +172,7 @@ def _peers(
   table = meta_peers.table(sizes, framework)
   if framework != "torch":
     return table
+  from raml_jax.studies.benchmark import gpt_peers
   from raml_jax.studies.benchmark import torch_peers
 
   def chain(form, compiled):
@@ -161,7 +181,7 @@ def _peers(
   for how in ("eager", "compiled"):
     for form in ("explicit", "gram"):
       table[f"{how}, {form}"] = chain(form, how == "compiled")
-  return table
+  return {**table, **gpt_peers.table(sizes)}
 
 
 if __name__ == "__main__":
