@@ -1,0 +1,1 @@
+"""Is what one trajectory token does to a decoder a gradient step?"""

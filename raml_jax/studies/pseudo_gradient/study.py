@@ -1,0 +1,263 @@
+"""The pseudo-gradient study: train, build the paths, compare, decide.
+
+Whatever is finished is found on disk and not done again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import dataclasses
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from raml_jax import base
+from raml_jax import parsing
+from raml_jax.config import pseudo_gradient as config_lib
+from raml_jax.config import pseudo_gradient_rows as rows_lib
+from raml_jax.models import gpt
+from raml_jax.studies import claims
+from raml_jax.studies import decoders
+from raml_jax.studies import running
+from raml_jax.studies.pseudo_gradient import conditions
+from raml_jax.studies.pseudo_gradient import curves
+from raml_jax.studies.pseudo_gradient import finders
+from raml_jax.studies.pseudo_gradient import models
+from raml_jax.studies.pseudo_gradient import probes
+from raml_jax.studies.pseudo_gradient import summary
+from raml_jax.studies.pseudo_gradient import texts
+from raml_jax.tasks.arithmetic.families import family as family_lib
+from raml_jax.training import checkpoint
+from raml_jax.training import evaluation
+from raml_jax.training import loop
+from raml_jax.training import progress as progress_lib
+from raml_jax.training import workdir as workdir_lib
+
+Results = dict[str, dict[str, np.ndarray]]
+_SPARE = 4  # New tokens beyond the longest right answer.
+
+
+class Plan(NamedTuple):
+  """All that a config says, checked and built; nothing has run.
+
+  Attributes:
+    model: the decoder.
+    phases: of training, by `models.PHASES`.
+    asked: what is measured on.
+    tuning: what the step of true descent is tuned on.
+    exam: what the trained models write answers to.
+  """
+
+  model: gpt.Model
+  phases: Mapping[str, loop.Phase]
+  asked: texts.Asked
+  tuning: texts.Asked
+  exam: evaluation.Exam
+
+
+def plan(config: config_lib.PseudoGradient) -> Plan:
+  """Builds and checks everything.
+
+  Raises:
+    ConfigError: a field that cannot be; one line.
+  """
+  key, m = jax.random.key(config.seed), config.measure
+  held_out = decoders.family(config.task, "test")
+  asked = _asked(held_out, key, "questions", m.questions, config.seed)
+  validation = decoders.family(config.task, "validation")
+  tuning = _asked(validation, key, "tuning", m.tuning, config.seed)
+  try:
+    exam = evaluation.exam(held_out, loop.evaluation_key(key, "exam"), m.exam)
+  except ValueError as error:
+    raise parsing.ConfigError(f"config.measure.exam: {error}") from error
+  # It may choose to write the wordier way.
+  longest = max(len(one.text) for one in asked.variants["wordy"])
+  new_tokens = longest - int((exam.prompt_BxT > 0).sum(1).min()) + _SPARE
+  exam = dataclasses.replace(exam, new_tokens=new_tokens)
+  model = decoders.model(config.model, config.task, evaluation.slots([exam]))
+  phases = {}
+  for name in models.PHASES:
+    try:
+      phases[name] = models.phase(config, model, name)
+    except ValueError as error:
+      raise parsing.ConfigError(f"config.table.questions: {error}") from error
+  return Plan(model, phases, asked, tuning, exam)
+
+
+def _asked(
+  family: family_lib.Family, key: base.Array, name: str, count: int, seed: int
+) -> texts.Asked:
+  try:
+    return texts.ask(family, loop.evaluation_key(key, name), count, seed)
+  except ValueError as error:
+    raise parsing.ConfigError(f"config.measure.{name}: {error}") from error
+
+
+def run(
+  config: config_lib.PseudoGradient, path: str
+) -> tuple[list[dict], workdir_lib.Workdir]:
+  """Runs, or continues, the whole study in the working directory `path`.
+
+  Returns:
+    The claims as saved in results/claims.json, and the working directory.
+
+  Raises:
+    ConfigError, WorkdirError, CheckpointError, NonFiniteLoss: one line each.
+  """
+  planned = plan(config)
+  earlier = _earlier(config)
+  workdir = workdir_lib.open_workdir(path, parsing.plain(config))
+  checkpoint.verify_checkpoints(earlier or workdir)
+  clock = running.Clock()
+  results: Results = {}
+  with progress_lib.Progress(_units(config)) as progress:
+
+    def keep(name, compute):
+      restored = workdir.has_result(name)
+      results[name] = running.saved(workdir, name, compute)
+      progress.advance(f"results of {name}", restored=restored)
+      clock.lap(f"measure {name.partition('/s')[0]}")
+
+    who = _trained(config, planned, earlier or workdir, progress, clock)
+    keep("texts", lambda: summary.described(planned.asked))
+    keep("models", lambda: _examined(config, planned, who))
+    for s in range(config.seeds):
+      params = {
+        name: jax.tree.map(lambda leaf, s=s: leaf[s], params_S)
+        for name, params_S in who.items()
+      }
+      _measure(config, planned, params, s, results, keep)
+    keep("summary", lambda: summary.summarized(config, results))
+  decided = claims.decide(
+    config.claims, finders.TABLE, config.measure.questions, config, results
+  )
+  workdir.save_json("results/claims.json", decided)
+  print("seconds per phase:\n" + clock.table(), flush=True)
+  return decided, workdir
+
+
+def _units(config: config_lib.PseudoGradient) -> int:
+  """What the progress bar counts: phases and results, alike."""
+  each = 9 + len(rows_lib.FORMS) * len(rows_lib.CONDITIONS)
+  return len(models.PHASES) + 3 + config.seeds * each
+
+
+def _earlier(
+  config: config_lib.PseudoGradient,
+) -> workdir_lib.Workdir | None:
+  """The run whose trained models serve again.
+
+  Raises:
+    WorkdirError: there is none.
+    ConfigError: it has not trained the same.
+  """
+  if not config.checkpoints:
+    return None
+  workdir, plain = workdir_lib.load_workdir(config.checkpoints)
+  mine = parsing.plain(config)
+  for field in ("experiment", *config_lib.TRAINED):
+    if plain.get(field) != mine[field]:
+      raise parsing.ConfigError(
+        f"config.checkpoints = {config.checkpoints!r}: must be a run with the"
+        f" same {field}"
+      )
+  for name in models.PHASES:
+    steps = getattr(config, name).steps
+    if not (workdir.checkpoints / name / str(steps)).is_dir():
+      raise parsing.ConfigError(
+        f"config.checkpoints = {config.checkpoints!r}: must be a run that has"
+        f" trained {name!r} to its end"
+      )
+  return dataclasses.replace(workdir, writes=False)
+
+
+def _trained(config, planned, workdir, progress, clock):
+  """Params by `models.WHO`, stacked over seeds."""
+  params_S = {}
+  for name, phase in planned.phases.items():
+    params_S[name] = loop.train(
+      phase,
+      key=jax.random.key(config.seed),
+      seeds=config.seeds,
+      chunk=running.chunk(phase.steps),
+      workdir=workdir,
+      on_chunk=progress,
+      seeds_at_once=1,
+    ).params
+    clock.lap(f"train {name}")
+  who = models.everyone(
+    config, planned.model, params_S["cot"], params_S["direct"]
+  )
+  # Restored arrays are bound to their device, fresh ones are not, and a program
+  # would be compiled for either.
+  return jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)), who)
+
+
+def _examined(config, planned, who) -> dict[str, np.ndarray]:
+  """What the models can do.
+
+  Returns:
+    written_SxB: exact match of what the trained one writes by itself, and
+    sound_SxB: with every step true; by name of all, /without_SxB and
+    /with_SxB: right answers to the measured questions without the trajectory
+    and with all of the correct one, the answer's own tokens given.
+  """
+  key = loop.evaluation_key(jax.random.key(config.seed), "answers")
+  tokens_SxBxW = evaluation.answers(
+    planned.model, who["trained"], planned.exam, key
+  )[:, :, 0]
+  graded = evaluation.graded(planned.exam, tokens_SxBxW, steps=True)
+  out = {"written_SxB": graded.right_SxB, "sound_SxB": graded.sound_SxB}
+  example_B = texts.example(planned.asked, "correct", None)
+  whole = example_B.trajectory_T.shape[1]
+  run = jax.jit(
+    lambda params_S, asked_B, count: jax.lax.map(
+      lambda p: models.right(planned.model, p, asked_B, count), params_S
+    )
+  )
+  for name, params_S in who.items():
+    for words, count in (("without", 0), ("with", whole)):
+      out[f"{name}/{words}_SxB"] = np.asarray(run(params_S, example_B, count))
+  return out
+
+
+def _measure(config, planned, params, s, results, keep) -> None:
+  """Everything about one training seed."""
+  model, asked, m = planned.model, planned.asked, config.measure
+  key = loop.evaluation_key(jax.random.key(config.seed), f"seed {s}")
+  trained = params["trained"]
+  for who in ("trained", "untrained"):
+    for dtype in ("float32", "float64"):
+      keep(
+        rows_lib.name("exact", f"{who}/{dtype}", s),
+        lambda who=who, dtype=dtype: probes.exact(
+          model, params[who], asked, m.probes, dtype
+        ),
+      )
+  for name, compute in (
+    ("planted", lambda: probes.planted(model, trained, asked, m.probes, key)),
+    ("identity", lambda: probes.identity(model, trained, asked, m.probes)),
+    ("published", lambda: probes.published(model, trained, asked, m.probes)),
+  ):
+    keep(rows_lib.name("probes", name, s), compute)
+  for form in rows_lib.FORMS:
+    for name, condition in rows_lib.CONDITIONS.items():
+      keep(
+        rows_lib.name(form, name, s),
+        lambda form=form, name=name, who=condition.who: conditions.measured(
+          config, model, params[who], asked, form, name, key
+        ),
+      )
+  path = results[rows_lib.name(curves.FORM, rows_lib.CORRECT, s)]
+  keep(
+    rows_lib.name("curves", "descended", s),
+    lambda: curves.descended(
+      config, model, trained, asked, planned.tuning, path, key
+    ),
+  )
+  keep(
+    rows_lib.name("curves", "seen", s),
+    lambda: curves.seen(config, model, trained, asked),
+  )
