@@ -200,7 +200,7 @@ def test_what_a_gpu_is_asked_for_trains():
     leaves = jax.tree.leaves(contender.state[0].params)
     assert all(np.isfinite(leaf).all() for leaf in leaves)
     seen[name.split(",")[0]] = leaves[0]
-  assert len(seen["one seed"]) == 1 and len(seen["3 seeds"]) == 3
+  assert len(seen["1 seed"]) == 1 and len(seen["3 seeds"]) == 3
   # Each has data of its own.
   assert np.abs(np.diff(seen["3 seeds"], axis=0)).max(axis=(1, 2)).min() > 0
 

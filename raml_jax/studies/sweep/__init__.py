@@ -1,0 +1,1 @@
+"""Many runs of one experiment: every combination of some of its fields."""
