@@ -1,0 +1,1 @@
+"""Formats of written addition: what they cost in examples and in tokens."""
