@@ -1,0 +1,1 @@
+"""Length generalisation: trained to L digits, tested to 2L."""
