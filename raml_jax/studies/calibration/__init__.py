@@ -1,0 +1,1 @@
+"""The parameter-space instrument where the right answer is known."""
