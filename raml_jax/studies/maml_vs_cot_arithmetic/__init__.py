@@ -1,0 +1,1 @@
+"""MAML with true inner steps on a trajectory, beside the chain of thought."""

@@ -1,0 +1,137 @@
+"""MAML on trajectories beside the chain of thought: train, measure, decide.
+
+Whatever is finished is found on disk and not done again.
+"""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+
+from raml_jax import base
+from raml_jax import parsing
+from raml_jax.config import maml_vs_cot_arithmetic as config_lib
+from raml_jax.studies import claims
+from raml_jax.studies import running
+from raml_jax.studies.maml_vs_cot_arithmetic import arms
+from raml_jax.studies.maml_vs_cot_arithmetic import changes
+from raml_jax.studies.maml_vs_cot_arithmetic import costs
+from raml_jax.studies.maml_vs_cot_arithmetic import evaluate
+from raml_jax.studies.maml_vs_cot_arithmetic import finders
+from raml_jax.studies.maml_vs_cot_arithmetic import states
+from raml_jax.studies.maml_vs_cot_arithmetic import texts
+from raml_jax.training import checkpoint
+from raml_jax.training import loop
+from raml_jax.training import progress as progress_lib
+from raml_jax.training import workdir as workdir_lib
+
+Results = dict[str, dict[str, np.ndarray]]
+
+
+def run(
+  config: config_lib.Arithmetic, path: str
+) -> tuple[list[dict], workdir_lib.Workdir]:
+  """Runs, or continues, the whole study in the working directory `path`.
+
+  Returns:
+    The claims as saved in results/claims.json, and the working directory.
+
+  Raises:
+    ConfigError, WorkdirError, CheckpointError, NonFiniteLoss: one line each.
+  """
+  arms.check(config)
+  layout = arms.layout(config)
+  m, t = config.measure, config.tune
+  tuning = texts.ask(config, "validation", "tuning", t.questions, layout)
+  asked = texts.ask(config, "test", "measuring", m.questions, layout)
+  workdir = workdir_lib.open_workdir(path, parsing.plain(config))
+  checkpoint.verify_checkpoints(workdir)
+  clock = running.Clock()
+  with progress_lib.Progress(_units(config)) as progress:
+    params_S = _train(config, workdir, progress, clock)
+    results = _measure(
+      config, params_S, tuning, asked, workdir, progress, clock
+    )
+  decided = claims.decide(
+    config.claims, finders.TABLE, m.questions, config, results
+  )
+  workdir.save_json("results/claims.json", decided)
+  print("seconds per phase:\n" + clock.table(), flush=True)
+  return decided, workdir
+
+
+def _units(config: config_lib.Arithmetic) -> int:
+  """What the progress bar counts: phases and results, alike."""
+  names = arms.names(config)
+  tuned = sum(not evaluate.own_steps(name) for name in names)
+  changed = sum(name in changes.ARMS for name in names)
+  return len(config.arms) + tuned + 2 * len(names) + changed + 3
+
+
+def _train(config, workdir, progress, clock) -> dict[str, base.PyTree]:
+  """What each arm has learned, stacked over seeds, the untrained included."""
+  key = jax.random.key(config.seed)
+  params_S = {}
+  for name in config.arms:
+    phase = arms.phase(config, name)
+    params_S[name] = loop.train(
+      phase,
+      key=key,
+      seeds=config.seeds,
+      chunk=running.chunk(phase.steps),
+      workdir=workdir,
+      on_chunk=progress,
+    ).params
+    clock.lap(f"train {name}")
+  if "direct" in params_S:
+    params_S["direct"] = params_S["direct"]["start"]
+  return params_S | arms.untrained(config, params_S["cot"])
+
+
+def _measure(
+  config, params_S, tuning, asked, workdir, progress, clock
+) -> Results:
+  """Every measurement, by name of the result."""
+  results: Results = {}
+
+  def keep(name, compute):
+    restored = workdir.has_result(name)
+    results[name] = running.saved(workdir, name, compute)
+    progress.advance(f"results of {name}", restored=restored)
+    clock.lap(f"measure {name}")
+
+  keep("costs", lambda: costs.per_update(config))
+  for name, params in params_S.items():
+    theta_S, repeats = params, config.inner.repeats
+    if not evaluate.own_steps(name):
+      keep(
+        f"tuned/{name}",
+        lambda params=params: evaluate.tuned(config, params, tuning),
+      )
+      found = results[f"tuned/{name}"]
+      theta_S = jax.vmap(
+        lambda p, alpha=found["alpha"]: arms.with_step(config, p, alpha)
+      )(params)
+      repeats = int(found["repeats"])
+    _keep_arm(config, name, theta_S, repeats, asked, keep, workdir)
+    if name in changes.ARMS:
+      keep(
+        f"changes/{name}",
+        lambda name=name, theta_S=theta_S, repeats=repeats: changes.measured(
+          config, name, theta_S, repeats, asked
+        ),
+      )
+  found = {name: results[f"states/{name}"] for name in params_S}
+  keep("cka", lambda: states.compared(config, found))
+  keep("probes", lambda: states.probed(config, asked, found))
+  return results
+
+
+def _keep_arm(config, name, theta_S, repeats, asked, keep, workdir) -> None:
+  """Two results of one computation, which is done where either is missing."""
+  files = [f"{kind}/{name}" for kind in ("numbers", "states")]
+  found = {}
+  if not all(map(workdir.has_result, files)):
+    found = evaluate.measured(config, name, theta_S, repeats, asked)
+  for file in files:
+    keep(file, lambda file=file: found[file.partition("/")[0]])
