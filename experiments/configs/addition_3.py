@@ -9,8 +9,8 @@ exactly right.
 The model and the learning rate are those for two digits. A pilot of two
 training seeds with --config.seed=101 and 4000 updates reached 98.8 %: what was
 wrong were sums of a three-digit and a one-digit number, one question in a
-hundred. Hence
-twice as many updates. Margins were written before any run of this config.
+hundred. Hence twice as many updates. Margins were written before any run of
+this config.
 """
 
 import ml_collections

@@ -23,7 +23,8 @@ from raml_jax.tasks.arithmetic.families import family as family_lib
 _PADDING = 0.09
 _DROPPED = 0.01  # The share of examples that may find no room.
 _EXAMPLES = (1, 2, 4, 8)
-_PROBED = 2048
+# Enough batches to know how long the longest rows of one in a hundred are.
+_PROBED = 8192
 
 
 @jax.tree_util.register_dataclass

@@ -75,6 +75,7 @@ def assert_same(one, two):
     assert (one / name).read_bytes() == (two / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments_it_ends_with_the_same_bits(tmp_path):
   with forks.Commands(tmp_path) as commands:
     for _, path, whole in killed(commands, tmp_path, 4):

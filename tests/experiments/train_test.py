@@ -92,8 +92,8 @@ def _refused(done) -> str:
       "config.fit.weights.answer = -1.0: must be at least 0",
     ),
     (
-      "--config.measure.questions=100000",
-      "config.measure.questions: count = 100000: only ",
+      "--config.measure.questions=2000",
+      "config.measure.questions: count = 2000: only ",
     ),
   ],
 )

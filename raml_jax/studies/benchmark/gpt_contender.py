@@ -46,13 +46,6 @@ class Windows:
     return self.text_N[start_B[:, None] + jnp.arange(self.width)[None]]
 
 
-# What the forward pass keeps, by `problem.Sizes.gpu_keep`.
-_POLICIES = {
-  "products": jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
-  "streams": jax.checkpoint_policies.save_only_these_names("stream"),
-}
-
-
 def next_token(model: gpt_lib.Model, keep: str = "all") -> loop.Objective:
   """Cross-entropy of every token after the first, the mean over tokens.
 
@@ -60,6 +53,8 @@ def next_token(model: gpt_lib.Model, keep: str = "all") -> loop.Objective:
     model: a GPT.
     keep: see `problem.Sizes.gpu_keep`.
   """
+  if keep == "streams":
+    model = gpt_lib.gpt(dataclasses.replace(model.options, remat=True))
 
   def loss(params, tokens_BxW):
     logits_BxTxV, _, _ = model.apply(params, tokens_BxW[:, :-1])
@@ -68,8 +63,9 @@ def next_token(model: gpt_lib.Model, keep: str = "all") -> loop.Objective:
     )
     return each_BxT.mean()
 
-  if keep != "all":
-    loss = jax.checkpoint(loss, policy=_POLICIES[keep])
+  if keep == "products":
+    policy = jax.checkpoint_policies.dots_with_no_batch_dims_saveable
+    loss = jax.checkpoint(loss, policy=policy)
 
   def grads(params, extra, tokens_BxW, key):
     del key

@@ -47,7 +47,8 @@ class Sizes:
     gpu_gpts: large shapes that a GPU trains in bfloat16, a row each.
     gpu_kernel: of their attention, see `models.gpt.Options`.
     gpu_keep: what their forward pass keeps for the backward pass, which
-      computes the rest again: "all", "products" or "streams".
+      computes the rest again: "all", "products" or, as `gpt.Options.remat`,
+      "streams".
     gpu_seeds: models of the first of `gpts` that a GPU trains side by side, a
       row each.
     rounds: turns of every contender.

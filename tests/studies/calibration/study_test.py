@@ -50,12 +50,14 @@ def _claims(path):
   return {row["id"]: row for row in rows}
 
 
+@pytest.mark.slow
 def test_claims_of_parts_that_were_not_run_stay_open(whole):
   (row,) = _claims(whole).values()
   assert row["id"] == "instrument-calibrated" and row["seeds"] == 2
   assert set(row["controls"]) == {"untrained", *lines.CONTROLS}
 
 
+@pytest.mark.slow
 def test_exact_rules_are_read_as_theory_says_however_short_the_run(whole):
   """Nothing of it is trained: the parts on rules alone."""
   found = _claims(whole)["instrument-calibrated"]["parts"]
@@ -71,6 +73,7 @@ def test_exact_rules_are_read_as_theory_says_however_short_the_run(whole):
     assert parts["gap", f"rule of {name}"]["high"] < 1e-9
 
 
+@pytest.mark.slow
 def test_the_report_tells_claims_numbers_and_figures(whole):
   text = (whole / "report.md").read_text()
   for words in ("## Claims", "## Numbers: linear attention", "![Figure 2"):

@@ -49,6 +49,7 @@ def test_killed_in_training_and_in_measuring_it_ends_with_the_same_bits(whole):
   killing.assert_same(whole, broken)
 
 
+@pytest.mark.slow
 def test_the_summary_holds_the_means_of_the_verdicts(whole):
   arrays = killing.arrays(whole)
   for format in ("plain", "reversed"):
@@ -60,6 +61,7 @@ def test_the_summary_holds_the_means_of_the_verdicts(whole):
         np.testing.assert_array_equal(found[:, n], arrays[name].mean(axis=1))
 
 
+@pytest.mark.slow
 def test_claims_that_need_the_other_formats_are_left_out(whole):
   rows = json.loads((whole / "results/claims.json").read_text())
   assert {row["id"] for row in rows} == {"plain-plateaus", "newline-artefact"}
@@ -67,6 +69,7 @@ def test_claims_that_need_the_other_formats_are_left_out(whole):
     assert set(row["controls"]) == set(finders.CONTROLS)
 
 
+@pytest.mark.slow
 def test_the_report_tells_claims_numbers_and_figures(whole):
   text = (whole / "report.md").read_text()
   for words in ("## Claims", "## Departures", "![Figure 1", "> 40"):

@@ -54,6 +54,7 @@ def test_killed_in_training_and_in_measuring_it_ends_with_the_same_bits(whole):
   killing.assert_same(whole, broken)
 
 
+@pytest.mark.slow
 def test_both_modes_begin_with_the_same_plain_model(whole):
   arrays = killing.arrays(whole)
   for name in ("cot", "first_order", "direct", "untrained", "embeddings"):
@@ -71,6 +72,7 @@ def test_both_modes_begin_with_the_same_plain_model(whole):
       )
 
 
+@pytest.mark.slow
 def test_every_claim_is_decided_with_its_controls(whole):
   rows = json.loads((whole / "results/claims.json").read_text())
   found = {row["id"]: row for row in rows}
@@ -93,6 +95,7 @@ def test_every_claim_is_decided_with_its_controls(whole):
   ]
 
 
+@pytest.mark.slow
 def test_the_report_tells_claims_numbers_and_figures(whole):
   text = (whole / "report.md").read_text()
   for words in ("## Claims", "## Settings", "GFLOP", "![Figure 6"):
