@@ -116,16 +116,22 @@ def check_decoder(field: str, decoder: Decoder) -> None:
     )
 
 
-def check_fit(field: str, fit: Fit) -> None:
-  """Raises ConfigError where a value is impossible."""
+def check_fit(field: str, fit: Fit, unit: int = 2) -> None:
+  """Raises ConfigError where a value is impossible.
+
+  Args:
+    field: where it stands.
+    fit: the values.
+    unit: what each microbatch has a multiple of.
+  """
   f = fit
   common.require(f.b2 < 1, f"{field}.b2", f.b2, "below 1")
   common.require(f.warmup < f.steps, f"{field}.warmup", f.warmup, "below steps")
   common.require(
-    f.batch % (2 * f.microbatches) == 0,
+    f.batch % (unit * f.microbatches) == 0,
     f"{field}.batch",
     f.batch,
-    f"a multiple of 2 * microbatches = {2 * f.microbatches}",
+    f"a multiple of {unit} * microbatches = {unit * f.microbatches}",
   )
   total = sum(f.weights.values())
   common.require(

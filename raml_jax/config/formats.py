@@ -98,7 +98,7 @@ def parse(mapping: Mapping[str, Any]) -> Formats:
   )
   common.check_numbers(checked, ("seed", *arithmetic.ZERO_ALLOWED))
   arithmetic.check_decoder("model", c.model)
-  arithmetic.check_fit("fit", c.fit)
+  arithmetic.check_fit("fit", c.fit, unit=1)
   common.require(c.seeds >= 2, "seeds", c.seeds, "at least 2")
   common.require(
     c.seeds % c.seeds_at_once == 0,

@@ -181,8 +181,6 @@ def _percent(share: float) -> str:
 @style.styled
 def artefact(summary: Arrays, config: config_lib.Formats):
   """What the sign in front of the prompt does."""
-  fig = style.new(style.WIDE, 2.2)
-  ax = fig.subplots()
   bars = [
     (f"{LOOKS[name].label}, windows begin anywhere", f"{name}/cut/{{}}/right_S")
     for name in config.sizes
@@ -191,6 +189,10 @@ def artefact(summary: Arrays, config: config_lib.Formats):
   if "plain" in config.sizes:
     bars.append((_SHUFFLED.label, "plain/shuffled/{}/right_S"))
     bars.append((_UNTRAINED.label, "plain/untrained/{}/right_S"))
+  if not bars:
+    return None
+  fig = style.new(style.WIDE, 2.2)
+  ax = fig.subplots()
   for j, (protocol, words) in enumerate(PROTOCOLS.items()):
     values = [summary[key.format(protocol)] for _, key in bars]
     mean, low, high = style.band(np.stack(values, axis=1))

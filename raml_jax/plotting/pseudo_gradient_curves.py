@@ -51,7 +51,7 @@ def pattern(found) -> list[str]:
 def losses(results: Results, config: config_lib.PseudoGradient):
   """Figure 2: the loss along the path and along true descent."""
   table = results["summary"]
-  fig = style.new(style.WIDE, 3.0)
+  fig = style.new(style.WIDE, 3.6)
   left, right = fig.subplots(1, 2, sharey=True)
   for name in (
     "correct",
@@ -100,7 +100,7 @@ def losses(results: Results, config: config_lib.PseudoGradient):
     ax.set_xticks(range(len(places)), places, family="DejaVu Sans Mono")
     ax.set_xlabel("tokens read, or steps taken")
     ax.set_ylim(bottom=0)
-    ax.legend(fontsize=6)
+    _legend_below(ax, 2)
   left.set_ylabel("loss of the answer, question alone")
   return fig
 
@@ -120,6 +120,11 @@ def _curve(ax, values_SxP, look) -> None:
   ax.fill_between(t, low, high, color=look.color, alpha=0.2, lw=0)
 
 
+def _legend_below(ax, columns: int) -> None:
+  """Each panel has curves of its own, and they are everywhere."""
+  ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=columns)
+
+
 @style.styled
 def constructions(results: Results, config: config_lib.PseudoGradient):
   """Figure 5: errors of the constructions against length over width."""
@@ -128,7 +133,7 @@ def constructions(results: Results, config: config_lib.PseudoGradient):
     for s in range(config.seeds)
   ]
   width = config.model.width
-  fig = style.new(style.WIDE, 2.8)
+  fig = style.new(style.WIDE, 3.6)
   left, right = fig.subplots(1, 2)
   for name, look in (
     ("unchanged", style.Look(style.GREY, "", ":", "nothing done")),
@@ -167,7 +172,7 @@ def constructions(results: Results, config: config_lib.PseudoGradient):
   style.letter(right, 1, "whole decoder, float32")
   for ax in (left, right):
     ax.set_yscale("log")
-    ax.legend(fontsize=6)
+    _legend_below(ax, 1)
   return fig
 
 
@@ -214,7 +219,7 @@ def optimizers(results: Results, config: config_lib.PseudoGradient):
     [table[f"rules/{name}/explained"] for name in names], axis=1
   )
   mean, low, high = style.band(values_SxN)
-  fig = style.new(style.NARROW, 2.2)
+  fig = style.new(style.WIDE, 2.2)
   ax = fig.subplots()
   at = np.arange(len(names))
   ax.errorbar(

@@ -36,6 +36,7 @@ def write(workdir: workdir_lib.Workdir) -> None:
     *_models(results),
     "",
     "## The instrument",
+    *instrument.calibration(claims),
     *instrument.exactness(config, results),
     *instrument.identity(config, results),
     *instrument.proposition(config, results),

@@ -18,6 +18,24 @@ def stacked(config, results, group, what, key, of) -> np.ndarray:
   )
 
 
+def calibration(claims) -> list[str]:
+  """What planted updates and models known to descend say of the numbers."""
+  (planted,) = [c for c in claims if c["id"] == "instrument-calibrated"]
+  return [
+    f"Updates planted along, across and against descent: {planted['verdict']},"
+    " numbers under the claims. Models that are known to descend are measured"
+    " by the same functions in `python -m experiments.calibration`; two of its"
+    " findings bound what a small number here can mean. Exact descent in"
+    " weight space is not fully explained by one step size, because an update"
+    " of minimum norm is divided by what it reads. And a softmax decoder whose"
+    " chain is descent in the space of its task has a small cosine, and hardly"
+    " anything explained, in its own matrices. So a share below the margin"
+    " says that tokens are no steps of descent on these matrices; it does not"
+    " say that the model computes nothing of the kind in other coordinates.",
+    "",
+  ]
+
+
 def exactness(config, results) -> list[str]:
   """How far the paths are from doing what they should."""
   rows = []
