@@ -54,7 +54,7 @@ def get_config() -> ml_collections.ConfigDict:
         "context": 0,
       },
       "fit": {
-        "steps": 2000,
+        "steps": 3000,
         "batch": 32,
         "learning_rate": 0.003,
         "warmup": 100,

@@ -2,15 +2,18 @@
 
   python -m experiments.train --config=experiments/configs/addition_3.py
 
-About 4 minutes a seed on 2 CPU cores by estimate, 20 for all 5, and 2 GB; not
-yet run in full. Expect: at least 99 % of the held-out questions are answered
-exactly right.
+3:53 of training a seed on one CPU core, 20 minutes for all 5, and 1.1 GB.
+Found: two seeds answer every held-out question right, the others 92 to 95 %,
+96.2 % [91.6, 100.7] in all: exact-match is inconclusive. What the three get
+wrong is nearly always a number of three digits plus a shorter one, a tenth of
+the questions: they have not learned where the second number ends.
 
-The model and the learning rate are those for two digits. A pilot of two
-training seeds with --config.seed=101 and 4000 updates reached 98.8 %: what was
-wrong were sums of a three-digit and a one-digit number, one question in a
-hundred. Hence twice as many updates. Margins were written before any run of
-this config.
+The model is that for two digits, with weight decay 1 instead of 0.01, a
+learning rate of 0.002, and more updates. Seen before: this config with the
+numbers for two digits and 8000 updates, whose five seeds had 89 to 99.8 %.
+Pilots of three seeds with --config.seed=202: 4000 updates with weight decay 1
+gave 98.3 to 98.5 %, a third layer with 3000 updates and the old decay 94 to
+99 %. Margins were written before any run of this config.
 """
 
 import ml_collections
@@ -22,7 +25,9 @@ def get_config() -> ml_collections.ConfigDict:
   """As for two digits, and longer."""
   config = addition_2.get_config()
   config.task.options.digits = 3
-  config.fit.steps = 8000
+  config.fit.update(
+    {"steps": 7000, "learning_rate": 0.002, "weight_decay": 1.0}
+  )
   config.measure.every = 1000
   claim = config.claims["exact-match"]
   claim.statement = claim.statement.replace("two-digit", "three-digit")

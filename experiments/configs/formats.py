@@ -90,10 +90,10 @@ def get_config() -> ml_collections.ConfigDict:
       "seeds_at_once": 5,
       "digits": 2,
       "sizes": {
-        "plain": (1000, 2000, 4000),
-        "reversed": (1000, 2000, 4000),
+        "plain": (1000, 4000),
+        "reversed": (500, 1000, 4000),
         "simplified": (500, 1000, 2000),
-        "detailed": (250, 500, 1000),
+        "detailed": (250, 1000),
       },
       "windows": {
         "plain": 10,
@@ -101,11 +101,11 @@ def get_config() -> ml_collections.ConfigDict:
         "simplified": 51,
         "detailed": 217,
       },
-      "longer": {"plain": 1, "reversed": 1, "simplified": 1, "detailed": 2},
+      "longer": {"plain": 1, "reversed": 1, "simplified": 1, "detailed": 1},
       "begin": "examples",
       "cut": {
-        "plain": {"window": 24, "longer": 2},
-        "reversed": {"window": 24, "longer": 2},
+        "plain": {"window": 24, "longer": 1},
+        "reversed": {"window": 24, "longer": 1},
       },
       "model": {
         "layers": 2,
@@ -121,11 +121,11 @@ def get_config() -> ml_collections.ConfigDict:
         "context": 0,
       },
       "fit": {
-        "steps": 2000,
-        "batch": 2,
-        "learning_rate": 3e-3,
-        "warmup": 50,
-        "weight_decay": 0.1,
+        "steps": 4500,
+        "batch": 1,
+        "learning_rate": 1e-3,
+        "warmup": 100,
+        "weight_decay": 1.0,
         "b2": 0.99,
         "clip": 1.0,
         "weights": {

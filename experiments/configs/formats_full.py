@@ -43,7 +43,13 @@ def get_config() -> ml_collections.ConfigDict:
     }
   )
   config.fit.update(
-    {"steps": 20_000, "batch": 16, "learning_rate": 1e-3, "warmup": 100}
+    {
+      "steps": 20_000,
+      "batch": 16,
+      "learning_rate": 1e-3,
+      "warmup": 100,
+      "weight_decay": 0.1,
+    }
   )
   # Every token counts there.
   config.fit.weights.question = 1.0

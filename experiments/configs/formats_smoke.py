@@ -22,7 +22,7 @@ def get_config() -> ml_collections.ConfigDict:
     "detailed": (10, 20),
   }
   config.model.update({"layers": 1, "heads": 2, "width": 16})
-  config.fit.update({"steps": 20, "warmup": 2})
+  config.fit.update({"steps": 20, "warmup": 2, "batch": 2})
   # Equal windows share a compiled step.
   config.windows = dict.fromkeys(config.windows, 217)
   config.cut = {"plain": {"window": 217, "longer": 1}}

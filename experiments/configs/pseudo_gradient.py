@@ -2,16 +2,27 @@
 
   python -m experiments.pseudo_gradient
 
-2 layers of width 64 on additions of two digits with a scratchpad, 5 seeds, 500
-held-out questions. About 11 minutes, by estimate, and 2.5 GB on 2 CPU cores.
-Expect: the paths are exact, and true descent from the same parameters is down
-at once where the path takes all of the trajectory; a cosine of a few
-thousandths, and a share of the updates' energy along the descent direction far
-below 1 %. Pilots were run on other seeds, after the margins were written.
+2 layers of width 64 on additions of two digits with a scratchpad, 5 seeds, 504
+held-out questions. 15:51 and 2.5 GB on one CPU core, figures and report
+included; TIME2. The models answer 97 % [94, 100]
+of the questions with a scratchpad of their own and all with a given one.
 
-Read it beside `experiments.calibration`: in pilots a softmax decoder known to
-descend had cosines of .06 to .08 in its own matrices, and a hundredth of its
-updates explained. A share below the margin does not by itself refute descent.
+Found: the paths are exact (worst error 1.5e-6 in float32, 3e-15 in float64) and
+the preserving form leaves the question alone, where the others change it beyond
+recognition. tokens-descend is supported, tokens-are-gradient-steps refuted in
+all three forms: the mean share of an update along descent is 1.8e-4 (whole
+answer) and 9.9e-3 (its first token), one step size explains 1.1e-5, and a
+one-token hint or a wordier trajectory have as much. What there is, is there for
+a reason: the mean cosine of .0028 is above that of false, shuffled and filler
+texts, and the share above that of untrained models (both supported for the
+whole answer). Of the update rules a fitted diagonal preconditioner explains
+most, .0004: best-optimizer-named is refuted. True descent from the same
+parameters is down at once, where the path takes all of the trajectory.
+
+Margins were written before any run; pilots were run on other seeds. Read it
+beside `experiments.calibration`: a softmax decoder known to descend has cosines
+of .06 to .11 in its own matrices, and less than a hundredth of its updates
+explained. A share below the margin does not by itself refute descent.
 """
 
 import ml_collections

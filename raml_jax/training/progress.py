@@ -1,5 +1,6 @@
 """Progress of a whole run on the terminal, with the time left."""
 
+from collections.abc import Mapping
 import math
 import os
 import sys
@@ -16,11 +17,20 @@ class Progress:
   Attributes:
     total: number of units of work; a training phase is one unit.
     interval: seconds from one printed line to the next.
+    weights: how many units those count for that are more than one, by name;
+      `total` counts them so too.
   """
 
-  def __init__(self, total: int, *, interval: float = 10.0):
+  def __init__(
+    self,
+    total: int,
+    *,
+    interval: float = 10.0,
+    weights: Mapping[str, int] | None = None,
+  ):
     self.total = total
     self.interval = interval
+    self.weights = weights or {}
     self._done = 0.0
     self._restored = 0.0
     self._fractions: dict[str, float] = {}
@@ -57,7 +67,7 @@ class Progress:
       restored: whether it was found done, so that the time left is estimated
         without it.
     """
-    self._fractions[name] = fraction
+    self._fractions[name] = fraction * self.weights.get(name, 1)
     # A sum anew, as rounded gains would add up to more than all.
     done = min(math.fsum(self._fractions.values()), self.total)
     gain, self._done = done - self._done, done

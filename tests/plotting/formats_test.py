@@ -1,5 +1,6 @@
 """Claims, figures and report of the study of formats, from made-up verdicts."""
 
+import dataclasses
 import subprocess
 import sys
 
@@ -119,6 +120,20 @@ def test_order_stays_open_where_no_seed_tells_it(config, results, capsys):
   assert "stays open: no seed tells which of plain" in capsys.readouterr().out
 
 
+def test_an_order_of_some_of_the_pairs_is_not_decided(config, results, capsys):
+  """Without a common range of two formats there is no order of all."""
+  sizes = {**config.sizes, "simplified": (1600, 6400), "detailed": (100, 400)}
+  apart = dataclasses.replace(config, sizes=sizes)
+  summary = summary_lib.compute(apart, results)
+  found = claims_lib.decide(
+    apart.claims, finders.TABLE, _QUESTIONS, apart, summary
+  )
+  names = {row["id"] for row in found}
+  assert "format-order/curves" not in names
+  said = "simplified and detailed were not measured over a common range"
+  assert said in capsys.readouterr().out
+
+
 @pytest.fixture(scope="module")
 def text(tmp_path_factory, config, results, summary, rows, root):
   """The report, written by the program in a process of its own."""
@@ -191,6 +206,14 @@ def test_a_bound_is_drawn_as_such(summary, config):
   np.testing.assert_allclose(
     shown[np.isfinite(shown)], np.full(config.seeds, 6400.0)
   )
+
+
+def test_where_no_window_was_cut_no_artefact_is_drawn(summary, config):
+  alone = dataclasses.replace(
+    config, sizes={"reversed": config.sizes["reversed"]}, cut={}
+  )
+  kept = {key: value for key, value in summary.items() if "/cut/" not in key}
+  assert plotting.artefact(kept, alone) is None
 
 
 if __name__ == "__main__":

@@ -19,6 +19,19 @@ def test_progress_leaves_restored_work_out_of_the_time_left(monkeypatch):
   assert bar.line("d") == "100 % d, 0:00 left"
 
 
+def test_the_time_left_knows_what_takes_longest(monkeypatch):
+  """Ten seconds for a quarter of what is three of four units."""
+  clock = [0.0]
+  monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+  bar = progress.Progress(4, weights={"long": 3})
+  clock[0] = 10.0
+  bar("long", 1, 3, {"loss": 1.0})
+  assert bar.line("long") == " 25 % long, 0:30 left"
+  bar.advance("long")
+  bar.advance("short")
+  assert bar.line("short") == "100 % short, 0:00 left"
+
+
 def test_progress_never_passes_its_total(monkeypatch):
   """Nine thirds add up to more than three in floating point."""
 

@@ -83,9 +83,15 @@ def _areas(summary, protocol, unit) -> list[statistics.Part]:
       summary_lib.curve(summary, slow, protocol, unit),
       summary_lib.curve(summary, fast, protocol, unit),
     )
-    if value_S is not None:
-      where = f"{fast} above {slow}"
-      parts.append(statistics.Part("area", where, value_S))
+    if value_S is None:
+      # An order of those pairs alone that can be compared would be another one.
+      print(
+        f"a claim on curves over {unit} ({protocol}) stays open: {slow} and"
+        f" {fast} were not measured over a common range"
+      )
+      return []
+    where = f"{fast} above {slow}"
+    parts.append(statistics.Part("area", where, value_S))
   return parts
 
 

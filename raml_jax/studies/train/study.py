@@ -32,6 +32,8 @@ from raml_jax.training import runtime
 from raml_jax.training import workdir as workdir_lib
 
 PHASE = "decoder"
+# How many results' time training takes in the default config.
+_TRAINING = 30
 
 
 class Plan(NamedTuple):
@@ -188,7 +190,9 @@ def run(
   workdir = runtime.open_workdir(path, parsing.plain(config))
   checkpoint.verify_checkpoints(workdir)
   clock = running.Clock()
-  with progress_lib.Progress(_units(config, planned)) as progress:
+  weights = {PHASE: _TRAINING}
+  units = _units(config, planned)
+  with progress_lib.Progress(units, weights=weights) as progress:
     shown = progress if runtime.is_main() else None
     params_S = trained(config, planned, workdir, shown)
     clock.lap("train")
@@ -210,7 +214,7 @@ def run(
 
 def _units(config, planned) -> int:
   """What the progress bar counts: training, and every result."""
-  return 1 + len(planned.exams) + bool(config.measure.samples)
+  return _TRAINING + len(planned.exams) + bool(config.measure.samples)
 
 
 def _measured(config, planned, params_S, workdir, progress, clock):
