@@ -3,11 +3,18 @@
   python -m experiments.lengths
 
 Without a scratchpad, every number lowest digit first, trained to 3 digits and
-tested to 6. By estimate 6 minutes on 2 CPU cores; `lengths_scratchpad.py` asks
-the same of a scratchpad. Expect, from pilots of one or two other seeds with two
-of the schemes: learned positions get nothing longer right and lose count;
-abacus positions get more than half of the sums with 4 digits right, and fewer
-with every further digit. Rotary positions and none were not piloted here.
+tested to 6; `lengths_scratchpad.py` asks the same of a scratchpad. 14:10 and
+1.4 GB on one CPU core. Found: abacus-best is supported, but no scheme
+generalises to twice the length: abacus positions have 73, 60 and 28 % at 4, 5
+and 6 digits, with wide intervals over seeds, all others 0. Learned and rotary
+positions lose count (98 % of the answers have too few or too many digits),
+abacus positions rarely do: there a digit or a carry goes wrong. Up to 3 digits
+learned, rotary and abacus positions answer 92 to 95 % of the longest sums, and
+without positions hardly any: in-distribution-solved is supported for nobody at
+this budget.
+
+Batches of 32 to 128 at a learning rate of 0.003 were tried in pilots of one or
+two other seeds with two of the schemes.
 """
 
 import ml_collections

@@ -4,16 +4,16 @@
 
 2 layers of width 64 on additions of two digits with a scratchpad, 5 seeds, 504
 held-out questions. 15:51 and 2.5 GB on one CPU core, figures and report
-included; TIME2. The models answer 97 % [94, 100]
-of the questions with a scratchpad of their own and all with a given one.
+included. The models answer 97 % [94, 100] of the questions with a scratchpad of
+their own and all with a given one.
 
 Found: the paths are exact (worst error 1.5e-6 in float32, 3e-15 in float64) and
 the preserving form leaves the question alone, where the others change it beyond
 recognition. tokens-descend is supported, tokens-are-gradient-steps refuted in
 all three forms: the mean share of an update along descent is 1.8e-4 (whole
-answer) and 9.9e-3 (its first token), one step size explains 1.1e-5, and a
-one-token hint or a wordier trajectory have as much. What there is, is there for
-a reason: the mean cosine of .0028 is above that of false, shuffled and filler
+answer) and 9.9e-3 (its first token), one step size explains 1.1e-5, and none of
+it can be told from what a one-token hint or a wordier trajectory have. What
+there is, is there for a reason: the mean cosine of .0028 is above that of false, shuffled and filler
 texts, and the share above that of untrained models (both supported for the
 whole answer). Of the update rules a fitted diagonal preconditioner explains
 most, .0004: best-optimizer-named is refuted. True descent from the same
