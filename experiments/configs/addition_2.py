@@ -2,18 +2,17 @@
 
   python -m experiments.train
 
-About a minute a seed on 2 CPU cores, by estimate 5 for all 5, and 2 GB: two
-seeds (--config.seeds=2) took 1:57, of which 97 s training, and answered every
-held-out question exactly right. Expect the same of all, and every step on the
-way right.
+77 s of training a seed on one CPU core, 6:48 for all 5, and 1.1 GB. Found: all
+five seeds answer every held-out question exactly right, with every step on the
+way: exact-match is supported.
 
 Learning rate, batch, heads and the number of updates were chosen in pilots with
 --config.seed=101, by their own validation and held-out questions. Tried: 0.003,
 0.005 and 0.01; batches of 32 and 128; 2 and 4 heads; learned and rotary
 positions and none. With 2 heads, or with rotary positions, one training seed of
-two stayed at 95 %: it misread sums of a two-digit and a one-digit number. As
-they stand both reached 100 % within 1500 updates. Margins were written before
-any run of this config.
+two stayed at 95 %: it misread sums of a two-digit and a one-digit number. Seen
+before: this config with 2000 updates, where two of the five seeds got 1 and 2 %
+wrong in just that way. Margins were written before any run of this config.
 """
 
 import ml_collections

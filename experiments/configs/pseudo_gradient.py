@@ -13,11 +13,12 @@ recognition. tokens-descend is supported, tokens-are-gradient-steps refuted in
 all three forms: the mean share of an update along descent is 1.8e-4 (whole
 answer) and 9.9e-3 (its first token), one step size explains 1.1e-5, and none of
 it can be told from what a one-token hint or a wordier trajectory have. What
-there is, is there for a reason: the mean cosine of .0028 is above that of false, shuffled and filler
-texts, and the share above that of untrained models (both supported for the
-whole answer). Of the update rules a fitted diagonal preconditioner explains
-most, .0004: best-optimizer-named is refuted. True descent from the same
-parameters is down at once, where the path takes all of the trajectory.
+there is, is there for a reason: the mean cosine of .0028 is above that of
+false, shuffled and filler texts, and the share above that of untrained models
+(both supported for the whole answer). Of the update rules a fitted diagonal
+preconditioner explains most, .0004: best-optimizer-named is refuted. True
+descent from the same parameters is down at once, where the path takes all of
+the trajectory.
 
 Margins were written before any run; pilots were run on other seeds. Read it
 beside `experiments.calibration`: a softmax decoder known to descend has cosines
