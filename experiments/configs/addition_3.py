@@ -24,11 +24,14 @@ from experiments.configs import addition_2
 def get_config() -> ml_collections.ConfigDict:
   """As for two digits, and longer."""
   config = addition_2.get_config()
-  config.task.options.digits = 3
+  config.task.options.update({"digits": 3, "balance": "lengths"})
   config.fit.update(
     {"steps": 7000, "learning_rate": 0.002, "weight_decay": 1.0}
   )
   config.measure.every = 1000
+  # The usual questions, few of which have operands of unequal length.
+  config.measure.tests = {"carries": {"balance": "carries"}}
   claim = config.claims["exact-match"]
+  claim.margins.carries = claim.margins.held_out
   claim.statement = claim.statement.replace("two-digit", "three-digit")
   return config

@@ -46,8 +46,9 @@ class Formats:
     experiment: its name.
     seed: of all randomness.
     seeds: training seeds; each has training questions of its own.
-    seeds_at_once: under `vmap`; the others one after another. It decides the
-      last bits, so it is no matter of the machine.
+    seeds_at_once: under one `vmap`. Such groups run on a CPU core each, on an
+      accelerator one after another. It decides the last bits, so it is no
+      matter of the machine.
     digits: the most that an operand of the additions has.
     sizes: by format, numbers of distinct training examples, ascending. A
       smaller set is part of the larger, and all formats have the same ones.

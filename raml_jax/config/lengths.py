@@ -68,8 +68,9 @@ class Lengths:
     experiment: its name.
     seed: of all randomness.
     seeds: training seeds.
-    seeds_at_once: under `vmap`; the others one after another. It decides the
-      last bits, so it is no matter of the machine.
+    seeds_at_once: under one `vmap`. Such groups run on a CPU core each, on an
+      accelerator one after another. It decides the last bits, so it is no
+      matter of the machine.
     base: of the numerals.
     formats: by name, each a world of its own: simplified is the scratchpad of
       Lee et al. (2023), reversed has the answer alone, its lowest digit first,

@@ -12,13 +12,20 @@ from raml_jax.config import common
 
 # What is trained. All but `cot` and `direct` take true inner steps in training.
 Arm = Literal[
-  "cot", "second_order", "first_order", "head", "low_rank", "direct"
+  "cot",
+  "second_order",
+  "head",
+  "low_rank",
+  "first_order",
+  "head_first_order",
+  "low_rank_first_order",
+  "direct",
 ]
 ARMS: tuple[str, ...] = Arm.__args__
 # Trajectories tried on each question, and how: see `studies`.
 KINDS = ("own", "other", "false", "shuffled", "filler", "random")
 MODES = ("context", "inner")
-MAML = ("second_order", "first_order", "head", "low_rank")
+MAML = ARMS[1:-1]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,14 +33,19 @@ class Inner:
   """Inner loops in training: a learned step size per line and tensor.
 
   Attributes:
+    unit: what the inner steps are taken on, lines or single tokens of the
+      trajectory. All else that is said of lines is then said of tokens.
     alpha: where these step sizes start.
+    alphas: by arm, where it is not there.
     repeats: inner steps on each line.
-    head: regular expression of what moves in the arm `head`.
-    low_rank: of the matrices that get deltas in the arm `low_rank`.
+    head: regular expression of what moves in the arms `head`.
+    low_rank: of the matrices that get deltas in the arms `low_rank`.
     rank: of the deltas.
   """
 
+  unit: Literal["line", "token"]
   alpha: float
+  alphas: Mapping[str, float]
   repeats: int
   head: str
   low_rank: str
@@ -137,9 +149,12 @@ def parse(mapping: Mapping[str, Any]) -> Arithmetic:
     distinct = len(values) > 0 and len(set(values)) == len(values)
     common.require(distinct, field, values, "at least one, each named once")
   common.require("cot" in c.arms, "arms", c.arms, "'cot' and others")
-  for name in c.learning_rates:
-    allowed = " or ".join(ARMS)
-    common.require(name in ARMS, f"learning_rates.{name}", name, allowed)
+  for field, names, arms in (
+    ("learning_rates", c.learning_rates, ARMS),
+    ("inner.alphas", c.inner.alphas, MAML),
+  ):
+    for name in names:
+      common.require(name in arms, f"{field}.{name}", name, " or ".join(arms))
   m = c.measure
   common.require(
     c.tune.high > c.tune.low, "tune.high", c.tune.high, "above tune.low"

@@ -76,8 +76,9 @@ class Train:
     experiment: its name.
     seed: of all randomness.
     seeds: training seeds.
-    seeds_at_once: under `vmap`; the others one after another. It decides the
-      last bits.
+    seeds_at_once: under one `vmap`. Such groups run on a CPU core each, on an
+      accelerator one after another. It decides the last bits, so it is no
+      matter of the machine.
     task: what is learned.
     data: where it comes from.
     model: who learns it.

@@ -15,9 +15,11 @@ from raml_jax.plotting import style
 ARMS = {
   "cot": "chain of thought",
   "second_order": "MAML, second order",
-  "first_order": "MAML, first order",
   "head": "MAML, head only",
   "low_rank": "MAML, low rank",
+  "first_order": "MAML, first order",
+  "head_first_order": "MAML, head only, first order",
+  "low_rank_first_order": "MAML, low rank, first order",
   "direct": "direct",
   "untrained": "untrained",
   "embeddings": "embeddings only",
@@ -43,6 +45,7 @@ _CURVES = {
   ),
 }
 _FLOOR = 1e-4  # of losses drawn
+_ACROSS = 3  # panels
 
 
 def _line(ax, values_SxP, look, log, label=None):
@@ -76,25 +79,35 @@ def curves(results: modes.Results, config: config_lib.Arithmetic):
   names = modes.trained(config)
   if not names:
     return None
-  fig = style.new(style.WIDE, 4.2)
-  axes = fig.subplots(2, len(names), squeeze=False, sharex=True, sharey="row")
+  across = min(len(names), _ACROSS)
+  rows = -(-len(names) // across)
+  fig = style.new(style.WIDE, 0.7 + 3.5 * rows)
+  axes = fig.subplots(
+    2 * rows, across, squeeze=False, sharex=True, sharey="row"
+  )
+  for ax in axes.ravel():
+    ax.set_visible(False)
   for i, name in enumerate(names):
-    style.letter(axes[0, i], i, ARMS[name])
+    row, column = divmod(i, across)
+    above, below = axes[2 * row : 2 * row + 2, column]
+    style.letter(above, i, ARMS[name])
     for ax, read, log in (
-      (axes[0, i], modes.loss, True),
-      (axes[1, i], modes.right, False),
+      (above, modes.loss, True),
+      (below, modes.right, False),
     ):
+      ax.set_visible(True)
       for (arm, mode), look in _CURVES.items():
         values_SxP = read(results, "cot" if arm == "cot" else name, mode)
         _line(ax, values_SxP, look, log)
       _level(ax, results, "direct", read, ":")
       _level(ax, results, "untrained", read, "-.")
       ax.xaxis.get_major_locator().set_params(integer=True)
-    axes[0, i].set_yscale("log")
-    axes[1, i].set_xlabel("lines of the trajectory")
-  axes[0, 0].set_ylabel("loss of the answer, nats per token")
-  axes[1, 0].set_ylabel("answers exactly right")
-  axes[1, 0].set_ylim(-0.03, 1.03)
+    above.set_yscale("log")
+    below.set_xlabel(f"{config.inner.unit}s of the trajectory")
+    below.set_ylim(-0.03, 1.03)
+    if column == 0:
+      above.set_ylabel("loss of the answer, nats per token")
+      below.set_ylabel("answers exactly right")
   style.legend(fig, axes[0], 3)
   return fig
 
@@ -118,7 +131,7 @@ def trajectories(results: modes.Results, config: config_lib.Arithmetic):
       _line(ax, modes.loss(results, name, mode, kind), look, True)
     _level(ax, results, "direct", modes.loss, ":")
     _level(ax, results, "untrained", modes.loss, "-.")
-    ax.set(yscale="log", xlabel="lines")
+    ax.set(yscale="log", xlabel=f"{config.inner.unit}s")
     ax.xaxis.get_major_locator().set_params(integer=True)
   axes[0].set_ylabel("loss of the answer, nats per token")
   style.legend(fig, axes, 4)

@@ -14,6 +14,7 @@ from raml_jax.plotting import modes
 from raml_jax.plotting import style
 
 _SPACES = ("$W_1$ reads", "$W_1$ writes", "$W_2$ reads", "$W_2$ writes")
+_LINES = 3  # shown
 _CHANGED = ("own", "other", "random")
 
 
@@ -58,12 +59,16 @@ def _by_kind(ax, read, names) -> None:
 def states(results: modes.Results, config: config_lib.Arithmetic):
   """Raw cosines of changes of the stream, per block and line."""
   names = _present(results)
-  shape = modes.similarity(results, names[0], "stream").shape
-  fig = style.new(style.WIDE, 1.2 + 0.42 * len(names) * shape[1] / 2)
-  axes = fig.subplots(*shape[1:], squeeze=False, sharex=True, sharey=True)
-  for i, (line, block) in enumerate(np.ndindex(*shape[1:])):
-    ax = axes[line, block]
-    style.letter(ax, i, f"after line {line + 1}, block {block + 1}")
+  _, lines, blocks = modes.similarity(results, names[0], "stream").shape
+  shown = modes.some(lines, _LINES)
+  fig = style.new(style.WIDE, 1.2 + 0.21 * len(names) * len(shown))
+  axes = fig.subplots(
+    len(shown), blocks, squeeze=False, sharex=True, sharey=True
+  )
+  for i, (row, block) in enumerate(np.ndindex(axes.shape)):
+    ax, line = axes[row, block], shown[row]
+    after = f"after {config.inner.unit} {line + 1}"
+    style.letter(ax, i, f"{after}, block {block + 1}")
 
     def read(name, kind, line=line, block=block):
       form = "both" if kind == "own" else "apart"

@@ -19,6 +19,13 @@ def trained(config: config_lib.Arithmetic) -> list[str]:
   return [name for name in config_lib.MAML if name in config.arms]
 
 
+def some(count: int, most: int) -> list[int]:
+  """At most so many of 0..count-1, evenly, the first and the last included."""
+  return sorted(
+    set(np.linspace(0, count - 1, min(count, most)).round().astype(int))
+  )
+
+
 def _curve(results, name, field, mode, kind):
   values = results[f"numbers/{name}"][f"{kind}/{field}_SxMxPxB"]
   at = config_lib.MODES.index(mode)

@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from raml_jax.training import threads
+
 _STEPS = 1
 _DATA, _OBJECTIVE = 0, 1
 
@@ -119,6 +121,24 @@ def compiled(
     return placement.constrain(state, stacked=True), *placement.spread(numbers)
 
   return jax.jit(placed if placement else all_seeds, donate_argnums=1)
+
+
+def in_groups(run: Callable[..., tuple], size: int) -> Callable[..., tuple]:
+  """`run` as a function of more seeds, `size` of them on a thread."""
+
+  def all_groups(source, state, keys_S):
+    seeds = keys_S.shape[0]
+    if size == seeds:
+      return run(source, state, keys_S)
+
+    def group(first):
+      some = lambda leaf: leaf[first : first + size]
+      return lambda: run(*jax.tree.map(some, (source, state, keys_S)))
+
+    found = threads.call([group(g) for g in range(0, seeds, size)])
+    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *found)
+
+  return all_groups
 
 
 def is_where(metric: str) -> bool:

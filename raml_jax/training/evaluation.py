@@ -73,15 +73,16 @@ def exam_on(
   family: family_lib.Family, asked: Sequence[questions.Question]
 ) -> Exam:
   """Given questions, as a family writes them."""
-  written = family.write(asked)
+  prompt_BxT = prompts(family.write(asked))
+  shortest = int((prompt_BxT != vocab.PAD).sum(1).min())
+  return Exam(prompt_BxT, family.context - shortest + _SPARE, family.base)
+
+
+def prompts(written: base.Trajectory) -> np.ndarray:
+  """The questions of whole texts, padded at the end: prompt_BxT."""
   asked_BxL = written.role_L == vocab.Role.QUESTION
-  length_B = asked_BxL.sum(1)
   prompt_BxL = np.where(asked_BxL, written.tokens_L, vocab.PAD)
-  return Exam(
-    prompt_BxL[:, : length_B.max()],
-    family.context - int(length_B.min()) + _SPARE,
-    family.base,
-  )
+  return prompt_BxL[:, : asked_BxL.sum(1).max()]
 
 
 def slots(exams: Iterable[Exam]) -> int:

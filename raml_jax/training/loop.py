@@ -1,11 +1,11 @@
 """One training loop for every objective.
 
 A `Phase` says what is trained, on which data and for how long; `train` runs it
-for several seeds at once. Steps run inside `lax.scan`, seeds under `vmap`, and
-one call of one compiled function does a chunk of steps, so Python is at work
-once per chunk. The compiled function depends on the objective, the optimizer
-and the length of the chunk alone: phases that share these objects and have
-arrays of the same shapes share it.
+for several seeds at once. Steps run inside `lax.scan`, seeds under `vmap` or on
+a thread each, and one call of one compiled function does a chunk of steps, so
+Python is at work once per chunk. The compiled function depends on the
+objective, the optimizer and the length of the chunk alone: phases that share
+these objects and have arrays of the same shapes share it.
 
 What is computed depends on the config, never on the clock, on the length of a
 chunk or on interruptions. A phase that is killed and run again continues from
@@ -148,8 +148,9 @@ def train(
       are restored and not run.
     save_every: number of chunks from one checkpoint to the next; the end of
       the phase is always saved.
-    seeds_at_once: seeds trained side by side, a divisor of `seeds`; the others
-      follow one after another, which needs less memory. None for all.
+    seeds_at_once: seeds under one `vmap`, a divisor of `seeds`. Such groups run
+      on as many threads as there are CPU cores, and one after another on an
+      accelerator or with a placement. None for all: one group.
     evaluate: called after each chunk with the params, each leaf with a leading
       axis of seeds, which it must not keep: the next chunk overwrites them. Its
       numbers, each of shape [seeds], join that chunk's metrics. It must depend
@@ -211,10 +212,12 @@ def train(
         end - done,
         host,
         placement,
-        seeds_at_once,
+        None if placement is None else seeds_at_once,
       )
       if host:
         source = _batches(phase, done, end - done, seeds, placement)
+      if placement is None:
+        run = chunks.in_groups(run, seeds_at_once or seeds)
       state, metrics, bad_step_S = run(source, state, keys_S)
       metrics = {k: np.asarray(v, np.float64) for k, v in metrics.items()}
       where = {k: metrics.pop(k) for k in list(metrics) if chunks.is_where(k)}

@@ -2,9 +2,10 @@
 
 The support set of a question is its trajectory, one inner step (or a few) on
 the teacher-forced loss of each line, given the question and the lines before:
-what fine-tuning on a trajectory means. The query is the answer to the question
-alone: the read-outs, the places where the answer is said, see no token of the
-trajectory, and positions stay those of the full text.
+what fine-tuning on a trajectory means. With the unit "token" every token is a
+line of its own. The query is the answer to the question alone: the read-outs,
+the places where the answer is said, see no token of the trajectory, and
+positions stay those of the full text.
 
     Input:/12+9/Target:/  A->1 , C->1/  A->2 , C->0.  /  21  |
     question              line 1        line 2        read-outs "/", "2", "1"
@@ -36,6 +37,7 @@ from raml_jax.training import loop
 
 _END = int(vocab.encode(vocab.END)[0])
 _PROBED = 4096
+UNITS = ("line", "token")
 
 
 class Layout(NamedTuple):
@@ -45,11 +47,13 @@ class Layout(NamedTuple):
     support: tokens up to the end of the trajectory.
     query: tokens of question and read-outs together.
     lines: of the longest trajectory.
+    unit: what counts as a line, one of UNITS.
   """
 
   support: int
   query: int
   lines: int
+  unit: str = "line"
 
 
 @jax.tree_util.register_dataclass
@@ -71,8 +75,8 @@ class Text:
   answer_L: base.Array
 
 
-def text(written: base.Trajectory) -> Text:
-  """Who is who in one written question."""
+def text(written: base.Trajectory, unit: str = "line") -> Text:
+  """Who is who in one written question, lines being those of `Layout.unit`."""
   tokens_L, role_L = jnp.asarray(written.tokens_L), written.role_L
   ends_L = (tokens_L == _END) & (role_L == vocab.Role.DELIMITER)
   answer_L = (role_L == vocab.Role.ANSWER) | ends_L
@@ -81,19 +85,22 @@ def text(written: base.Trajectory) -> Text:
   lines = jnp.max(jnp.where(role_L == vocab.Role.STEP, written.step_L, 0))
   within_L = ~behind_L & (role_L != vocab.Role.QUESTION)
   line_L = jnp.clip(written.step_L, 1, lines)
+  if unit == "token":
+    line_L = jnp.cumsum(within_L)
   return Text(tokens_L, jnp.where(within_L, line_L, 0), behind_L, answer_L)
 
 
-def layout(family: family_lib.Family) -> Layout:
+def layout(family: family_lib.Family, unit: str = "line") -> Layout:
   """Of the longest of many questions; a longer one gives NaN."""
   drawn = family.sample(jax.random.key(0), _PROBED)
-  texts = jax.device_get(jax.vmap(text)(drawn))
+  texts = jax.device_get(jax.vmap(lambda one: text(one, unit))(drawn))
   within_BxL = texts.line_L > 0
   place_L = np.arange(within_BxL.shape[1])
   return Layout(
     int(np.max(np.where(within_BxL, place_L, 0))) + 1,
     int(np.max(np.sum(~within_BxL & (texts.tokens_L != vocab.PAD), 1))),
     int(np.max(texts.line_L)),
+    unit,
   )
 
 
@@ -254,7 +261,7 @@ def objective(descent: Descent) -> loop.Objective:
   """The meta-gradient, averaged over a batch of written questions."""
 
   def mean_loss(theta, batch):
-    texts_B = jax.vmap(text)(batch)
+    texts_B = jax.vmap(lambda one: text(one, descent.layout.unit))(batch)
     return jnp.mean(jax.vmap(descent.loss, (None, 0))(theta, texts_B))
 
   def grads(theta, extra, batch, key):

@@ -54,6 +54,12 @@ def test_every_config_is_valid_and_round_trips(file):
     ("model.loops", 2, "config.model.loops = 2: must be 1"),
     ("fit.microbatches", 2, "config.fit.microbatches = 2: must be 1"),
     ("fit.warmup", 10**6, "config.fit.warmup = 1000000: must be below steps"),
+    ("inner.unit", "word", "config.inner.unit = 'word': must be one of"),
+    (
+      "inner.alphas",
+      {"cot": 0.1},
+      "config.inner.alphas.cot = 'cot': must be second_order or",
+    ),
     ("inner.repeats", 0, "config.inner.repeats = 0: must be positive"),
     ("inner.rank", -1, "config.inner.rank = -1: must be positive"),
     ("tune.high", 1e-9, "config.tune.high = 1e-09: must be above tune.low"),

@@ -34,14 +34,21 @@ def test_every_config_is_valid_and_round_trips(file):
 
 
 def test_the_defaults_are_what_is_promised():
-  """Two and three digits, at least 99 %, intervals over five seeds."""
+  """Two and three digits, at least 99 %, intervals over five seeds.
+
+  Whatever training is balanced by, the usual questions are among the tests.
+  """
   for file, digits in ((addition_2, 2), (addition_3, 3)):
     config = config_lib.parse(file.get_config().to_dict())
-    assert config.task.options == {"operator": "+", "digits": digits}
+    options = {"balance": "carries", **config.task.options}
+    assert (options["operator"], options["digits"]) == ("+", digits)
+    tests = {config_lib.HELD_OUT: {}, **config.measure.tests}
+    asked = [{**options, **changed}["balance"] for changed in tests.values()]
+    assert "carries" in asked
     assert (config.model.layers, config.model.width) == (2, 64)
     assert config.seeds == 5
     claim = config.claims["exact-match"]
-    assert claim.margins == {config_lib.HELD_OUT: (0.99, None)}
+    assert claim.margins == dict.fromkeys(tests, (0.99, None))
 
 
 def test_every_claim_has_its_evidence():

@@ -11,6 +11,7 @@ import pytest
 from raml_jax.training import loop
 from raml_jax.training import placement as placement_lib
 from raml_jax.training import runtime
+from raml_jax.training import threads
 from raml_jax.training import workdir as workdir_lib
 
 SEEDS, BATCH = 2, 4
@@ -90,6 +91,13 @@ def test_seeds_one_after_another_are_those_side_by_side(seeds_at_once):
   beside = run(Read(4), seeds=4)
   np.testing.assert_allclose(apart.params, beside.params, rtol=1e-6)
   assert_equal(apart.extra, beside.extra)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_the_number_of_threads_does_not_change_a_bit(monkeypatch, workers):
+  alone = run(Read(4), seeds=4, seeds_at_once=1)
+  monkeypatch.setattr(threads, "workers", lambda: workers)
+  assert_equal(alone, run(Read(4), seeds=4, seeds_at_once=1))
 
 
 def test_seeds_at_once_must_divide_the_seeds():

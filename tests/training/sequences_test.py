@@ -96,6 +96,42 @@ def test_lines_read_outs_and_answer_of_a_text():
   assert vocab.decode(one.tokens_L[one.behind_L]) == "\n143|"
 
 
+def test_with_the_unit_token_every_token_of_the_trajectory_is_a_line():
+  lines, tokens = _text(), sequences.text(_written(), "token")
+  within_L = np.asarray(lines.line_L) > 0
+  np.testing.assert_array_equal(tokens.line_L > 0, within_L)
+  line_T = np.asarray(tokens.line_L)[within_L]
+  np.testing.assert_array_equal(line_T, 1 + np.arange(within_L.sum()))
+  layout = sequences.layout(FAMILY, "token")
+  assert layout == LAYOUT._replace(lines=within_L.sum(), unit="token")
+
+
+def test_a_step_on_every_token_is_a_step_on_the_loss_of_that_token(x64):
+  one = sequences.text(_written(), "token")
+  layout = sequences.layout(FAMILY, "token")
+  descent, params = _descent(layout=layout), _params()
+  theta = _theta(descent, params)
+  moved_K = jax.jit(descent.iterates)(theta, one)
+  before = jax.tree.map(lambda a: a[2], moved_K)
+  place = int(np.argmax(np.asarray(one.line_L) == 4))
+
+  def loss(params):
+    logits_BxTxV, _, _ = MODEL.apply(params, one.tokens_L[None, :place])
+    return -jax.nn.log_softmax(logits_BxTxV[0, -1])[one.tokens_L[place]]
+
+  slope = jax.jit(jax.grad(loss))(before)
+  meta = jax.tree.map(lambda a: a[3], theta["meta"])
+  sizes = jax.tree.leaves(meta)
+  for now, then, g, size in zip(
+    *map(
+      jax.tree.leaves, (jax.tree.map(lambda a: a[3], moved_K), before, slope)
+    ),
+    sizes,
+    strict=True,
+  ):
+    np.testing.assert_allclose(then - now, size * g, rtol=1e-8, atol=1e-14)
+
+
 def test_the_layout_of_a_family_is_that_of_its_longest_text():
   assert sequences.layout(FAMILY) == LAYOUT
 

@@ -1,12 +1,14 @@
-"""What is trained: one decoder, six ways to learn from the same questions.
+"""What is trained: one decoder, eight ways to learn from the same questions.
 
 | arm | support: lines of the trajectory | moves | meta-gradient | query |
 |---|---|---|---|---|
 | cot | none: they are in context | | | lines and answer |
 | second_order | one inner loop on each | all | exact | answer |
-| first_order | the same | all | first order | answer |
 | head | the same | read-out | exact | answer |
-| low_rank | the same | low-rank deltas | first order | answer |
+| low_rank | the same | low-rank deltas | exact | answer |
+| first_order | the same | all | first order | answer |
+| head_first_order | the same | read-out | first order | answer |
+| low_rank_first_order | the same | low-rank deltas | first order | answer |
 | direct | none | | | answer |
 
 Two more are not trained: `untrained`, and `embeddings`, the chain of thought's
@@ -49,14 +51,12 @@ def family(config: config_lib.Arithmetic) -> family_lib.Family:
   return decoders.family(config.task, "train")
 
 
-@functools.cache
-def _layout(asked: family_lib.Family) -> sequences.Layout:
-  return sequences.layout(asked)
+_layout = functools.cache(sequences.layout)
 
 
 def layout(config: config_lib.Arithmetic) -> sequences.Layout:
   """Of the texts that all arms are trained on."""
-  return _layout(family(config))
+  return _layout(family(config), config.inner.unit)
 
 
 def model(config: config_lib.Arithmetic) -> gpt.Model:
@@ -68,20 +68,24 @@ def descent(
   config: config_lib.Arithmetic, name: str, repeats: int
 ) -> sequences.Descent:
   """The inner loop of an arm; those without one of their own move all."""
+  c = config.inner
   make = functools.partial(
     sequences.Descent,
     model(config),
-    optimizers.per_tensor(config.inner.alpha),
+    optimizers.per_tensor(c.alphas.get(name, c.alpha)),
     layout(config),
     repeats,
+    first_order=name.endswith("first_order"),
   )
-  if name == "first_order":
-    return make(first_order=True)
-  if name == "head":
-    return make(moves=config.inner.head)
-  if name == "low_rank":
-    return make(moves=_DELTAS, whole=low_rank.merge, first_order=True)
+  if name.startswith("head"):
+    return make(moves=c.head)
+  if _has_deltas(name):
+    return make(moves=_DELTAS, whole=low_rank.merge)
   return make()
+
+
+def _has_deltas(name: str) -> bool:
+  return name.startswith("low_rank")
 
 
 def tested(
@@ -129,7 +133,7 @@ def phase(config: config_lib.Arithmetic, name: str) -> loop.Phase:
   def init(key):
     key_params, key_delta, key_rule = jax.random.split(key, 3)
     start = net.init(key_params)
-    if name == "low_rank":
+    if _has_deltas(name):
       c = config.inner
       start = low_rank.init(key_delta, start, c.low_rank, c.rank)
     return inner.init(key_rule, start)
@@ -151,5 +155,6 @@ def check(config: config_lib.Arithmetic) -> None:
     except parsing.ConfigError:
       raise
     except ValueError as error:
-      field = {"head": "inner.head", "low_rank": "inner.low_rank"}.get(name)
-      raise parsing.ConfigError(f"config.{field or 'arms'}: {error}") from error
+      moves = name.removesuffix("_first_order")
+      field = f"inner.{moves}" if moves in ("head", "low_rank") else "arms"
+      raise parsing.ConfigError(f"config.{field}: {error}") from error

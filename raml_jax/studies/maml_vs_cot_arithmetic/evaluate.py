@@ -18,6 +18,8 @@ from raml_jax.config import maml_vs_cot_arithmetic as config_lib
 from raml_jax.studies.maml_vs_cot_arithmetic import arms
 from raml_jax.studies.maml_vs_cot_arithmetic import texts
 from raml_jax.theory import hidden
+from raml_jax.training import evaluation
+from raml_jax.training import loop
 from raml_jax.training import sequences
 
 _AT_ONCE = 50  # questions side by side, each with parameters of its own
@@ -103,6 +105,25 @@ def _tried(config, params_S, own_B, repeats, alpha):
   theta_S = jax.vmap(lambda p: arms.with_step(config, p, alpha))(params_S)
   descent = arms.tested(config, "cot", repeats)
   return np.asarray(_end_losses(descent, theta_S, own_B))
+
+
+def written(
+  config: config_lib.Arithmetic, params_S: base.PyTree, asked: texts.Asked
+) -> dict[str, np.ndarray]:
+  """What the chain of thought makes of lines that it writes itself.
+
+  Returns:
+    right_SxB: the answer is exactly right; sound_SxB: every line is true.
+  """
+  prompt_BxT = evaluation.prompts(asked.written["own"])
+  net = arms.model(config)
+  exam = evaluation.Exam(
+    prompt_BxT, net.options.context - prompt_BxT.shape[1], config.task.base
+  )
+  key = loop.evaluation_key(jax.random.key(config.seed), "written")
+  tokens_SxBxW = evaluation.answers(net, params_S, exam, key)[:, :, 0]
+  graded = evaluation.graded(exam, tokens_SxBxW, steps=True)
+  return {"right_SxB": graded.right_SxB, "sound_SxB": graded.sound_SxB}
 
 
 @functools.partial(jax.jit, static_argnums=(0, 4))

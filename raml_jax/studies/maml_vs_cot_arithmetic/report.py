@@ -13,6 +13,7 @@ from raml_jax.studies import tables
 from raml_jax.training import workdir as workdir_lib
 
 EXPERIMENT = "maml_vs_cot_arithmetic"
+_COLUMNS = 6  # of either number
 _MODES = {"context": "in context", "inner": "by inner steps"}
 
 
@@ -32,6 +33,7 @@ def write(workdir: workdir_lib.Workdir) -> None:
     "",
     "## Numbers",
     *_curves(config, results),
+    *_written(results),
     *_trajectories(config, results),
     *_probes(config, results),
     *_changes(results),
@@ -54,14 +56,14 @@ def write(workdir: workdir_lib.Workdir) -> None:
 
 
 def _setting(config: config_lib.Arithmetic) -> list[str]:
-  m, fit = config.measure, config.fit
+  m, fit, unit = config.measure, config.fit, config.inner.unit
   return [
     f"Task: {config.task.family} {dict(config.task.options)}, format"
     f" {config.task.format}. Every arm makes {fit.steps} updates on"
     f" {fit.batch} fresh questions each, {config.seeds} training seeds."
     " The chain of thought learns to write its lines and its answer. MAML's"
-    " inner loop descends the teacher-forced loss of each line, given the"
-    " question and the lines before; its outer loss is that of the answer to"
+    f" inner loop descends the teacher-forced loss of each {unit}, given the"
+    f" question and the {unit}s before; its outer loss is that of the answer to"
     " the question alone, the trajectory hidden and positions kept. `direct`"
     " is MAML without inner steps.",
     "",
@@ -82,6 +84,7 @@ def _setting(config: config_lib.Arithmetic) -> list[str]:
 def _curves(config, results) -> list[str]:
   """Loss and accuracy of every arm and mode after each line."""
   rows = []
+  lines = modes.some(modes.loss(results, "cot", "context").shape[1], _COLUMNS)
   for name in crossings.ARMS:
     if f"numbers/{name}" not in results:
       continue
@@ -91,13 +94,28 @@ def _curves(config, results) -> list[str]:
       rows.append(
         [
           f"{crossings.ARMS[name]}, {_MODES[mode]}",
-          *map(tables.cell, loss_SxP.T),
-          *map(tables.cell, right_SxP.T),
+          *map(tables.cell, loss_SxP.T[lines]),
+          *map(tables.cell, right_SxP.T[lines]),
         ]
       )
-  lines = range(modes.loss(results, "cot", "context").shape[1])
-  head = ("arm and mode", *(f"loss, {k} lines" for k in lines))
-  return tables.table((*head, *(f"right %, {k} lines" for k in lines)), rows)
+  words = [f"{k} {config.inner.unit}s" for k in lines]
+  head = ("arm and mode", *(f"loss, {after}" for after in words))
+  return tables.table((*head, *(f"right %, {after}" for after in words)), rows)
+
+
+def _written(results) -> list[str]:
+  """The chain of thought left to itself."""
+  found = results["written"]
+  right, sound = (
+    tables.cell(100 * found[f"{name}_SxB"].mean(1))
+    for name in ("right", "sound")
+  )
+  return [
+    "",
+    "Given the question alone, and left to write its own lines, the chain of"
+    f" thought answers {right} % of the same questions right, with every line"
+    f" true in {sound} %.",
+  ]
 
 
 def _trajectories(config, results) -> list[str]:
@@ -178,7 +196,7 @@ def _costs(config, results) -> list[str]:
   """Equal updates are not equal work."""
   found = results["costs"]
   least = float(found["cot/flops"])
-  rates = config.learning_rates
+  rates, inner = config.learning_rates, config.inner
   rows = [
     [
       crossings.ARMS[name],
@@ -186,6 +204,9 @@ def _costs(config, results) -> list[str]:
       f"{float(found[f'{name}/flops']) / 1e9:.3g}",
       f"{float(found[f'{name}/flops']) / least:.3g}",
       f"{rates.get(name, config.fit.learning_rate):g}",
+      f"{inner.alphas.get(name, inner.alpha):g}"
+      if name in config_lib.MAML
+      else "",
     ]
     for name in config.arms
   ]
@@ -195,6 +216,7 @@ def _costs(config, results) -> list[str]:
     "GFLOP per update",
     "over the chain of thought",
     "learning rate",
+    "inner steps, at first",
   )
   return tables.table(head, rows)
 

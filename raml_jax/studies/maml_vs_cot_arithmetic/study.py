@@ -5,6 +5,8 @@ Whatever is finished is found on disk and not done again.
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import numpy as np
 
@@ -23,6 +25,7 @@ from raml_jax.studies.maml_vs_cot_arithmetic import texts
 from raml_jax.training import checkpoint
 from raml_jax.training import loop
 from raml_jax.training import progress as progress_lib
+from raml_jax.training import threads
 from raml_jax.training import workdir as workdir_lib
 
 Results = dict[str, dict[str, np.ndarray]]
@@ -31,9 +34,11 @@ Results = dict[str, dict[str, np.ndarray]]
 _WEIGHTS = {
   "cot": 3,
   "second_order": 20,
-  "first_order": 10,
   "head": 7,
-  "low_rank": 8,
+  "low_rank": 16,
+  "first_order": 10,
+  "head_first_order": 6,
+  "low_rank_first_order": 8,
   "direct": 2,
 }
 
@@ -76,7 +81,7 @@ def _units(config: config_lib.Arithmetic) -> int:
   tuned = sum(not evaluate.own_steps(name) for name in names)
   changed = sum(name in changes.ARMS for name in names)
   phases = sum(_WEIGHTS[name] for name in config.arms)
-  return phases + tuned + 2 * len(names) + changed + 3
+  return phases + tuned + 2 * len(names) + changed + 4
 
 
 def _train(config, workdir, progress, clock) -> dict[str, base.PyTree]:
@@ -92,6 +97,7 @@ def _train(config, workdir, progress, clock) -> dict[str, base.PyTree]:
       chunk=running.chunk(phase.steps),
       workdir=workdir,
       on_chunk=progress,
+      seeds_at_once=1,
     ).params
     clock.lap(f"train {name}")
   if "direct" in params_S:
@@ -103,46 +109,40 @@ def _measure(
   config, params_S, tuning, asked, workdir, progress, clock
 ) -> Results:
   """Every measurement, by name of the result."""
-  results: Results = {}
-
-  def keep(name, compute):
-    restored = workdir.has_result(name)
-    results[name] = running.saved(workdir, name, compute)
-    progress.advance(f"results of {name}", restored=restored)
-    clock.lap(f"measure {name}")
-
+  keep = running.Keeper(workdir, progress, clock)
+  results = keep.results
   keep("costs", lambda: costs.per_update(config))
-  for name, params in params_S.items():
+  keep("written", lambda: evaluate.written(config, params_S["cot"], asked))
+
+  def arm(name, params):
     theta_S, repeats = params, config.inner.repeats
     if not evaluate.own_steps(name):
-      keep(
-        f"tuned/{name}",
-        lambda params=params: evaluate.tuned(config, params, tuning),
-      )
+      keep(f"tuned/{name}", lambda: evaluate.tuned(config, params, tuning))
       found = results[f"tuned/{name}"]
-      theta_S = jax.vmap(
-        lambda p, alpha=found["alpha"]: arms.with_step(config, p, alpha)
-      )(params)
+      theta_S = jax.vmap(lambda p: arms.with_step(config, p, found["alpha"]))(
+        params
+      )
       repeats = int(found["repeats"])
-    _keep_arm(config, name, theta_S, repeats, asked, keep, workdir)
+    _keep_arm(config, name, theta_S, repeats, asked, keep)
     if name in changes.ARMS:
       keep(
         f"changes/{name}",
-        lambda name=name, theta_S=theta_S, repeats=repeats: changes.measured(
-          config, name, theta_S, repeats, asked
-        ),
+        lambda: changes.measured(config, name, theta_S, repeats, asked),
       )
+
+  threads.call(
+    [functools.partial(arm, name, params) for name, params in params_S.items()]
+  )
   found = {name: results[f"states/{name}"] for name in params_S}
   keep("cka", lambda: states.compared(config, found))
   keep("probes", lambda: states.probed(config, asked, found))
   return results
 
 
-def _keep_arm(config, name, theta_S, repeats, asked, keep, workdir) -> None:
+def _keep_arm(config, name, theta_S, repeats, asked, keep) -> None:
   """Two results of one computation, which is done where either is missing."""
-  files = [f"{kind}/{name}" for kind in ("numbers", "states")]
-  found = {}
-  if not all(map(workdir.has_result, files)):
-    found = evaluate.measured(config, name, theta_S, repeats, asked)
-  for file in files:
-    keep(file, lambda file=file: found[file.partition("/")[0]])
+  compute = functools.cache(
+    lambda: evaluate.measured(config, name, theta_S, repeats, asked)
+  )
+  for kind in ("numbers", "states"):
+    keep(f"{kind}/{name}", lambda kind=kind: compute()[kind])

@@ -85,20 +85,22 @@ def ask(
   own = [formats.write(question, config.task.format) for question in drawn]
   rows = []
   for i, question in enumerate(drawn):
-    found = _varied(question, own, i, layout.lines, config.task.format, rng)
+    found = _varied(question, own, i, layout, config.task.format, rng)
     if found is not None:
       rows.append(found)
   if len(rows) < count:
     raise parsing.ConfigError(
       f"config.measure, {count} questions for {purpose}: only {len(rows)} have"
-      f" {layout.lines} lines and every trajectory"
+      f" {layout.lines} {layout.unit}s and every trajectory"
     )
   written = {
     kind: writing.stack([row[kind] for row in rows[:count]], asked.context)
     for kind in config_lib.KINDS
   }
   texts = {
-    kind: jax.device_get(jax.vmap(sequences.text)(batch))
+    kind: jax.device_get(
+      jax.vmap(lambda one: sequences.text(one, layout.unit))(batch)
+    )
     for kind, batch in written.items()
   }
   reads = int(texts["own"].answer_L.sum(1).min())
@@ -111,7 +113,7 @@ def ask(
 
 
 def _varied(
-  question, own: Sequence[writing.Written], i, lines, format, rng
+  question, own: Sequence[writing.Written], i, layout, format, rng
 ) -> dict[str, writing.Written] | None:
   """Every kind of trajectory for question i, or None where one is lacking."""
   right = own[i]
@@ -140,7 +142,10 @@ def _varied(
   except (ValueError, StopIteration):
     return None
   # The answer is to be read out at the same places, whatever stands before.
-  if len(sizes) != lines or not all(map(alike, steps.values())):
+  lines = len(sizes)
+  if layout.unit == "token":
+    lines = len(right.opening) + sum(sizes) + len(right.closing)
+  if lines != layout.lines or not all(map(alike, steps.values())):
     return None
   return {
     kind: dataclasses.replace(right, steps=found)

@@ -27,6 +27,8 @@ from raml_jax.theory.implicit import updates
 
 FORMS = {"preserving": None, "rank_one": 1, "value": None}
 PLANTED = (1.0, 0.0, -1.0)
+_PLANTED_FORM = "preserving"
+_PLANTED_STEP = 0.05  # The length of an update in lengths of the gradient.
 # Each program runs a few times: compiling it is the larger part.
 _QUICK = {"xla_backend_optimization_level": 0}
 
@@ -121,13 +123,37 @@ def planted(
     matrices; and step_C, the step size that was planted.
   """
   example_B = texts.first(texts.example(asked, "correct", None), count)
-  prefix_P = jnp.asarray(examples.token_prefixes(example_B))
-  form, way = "preserving", "full"
-  size = 0.05
+  shown = tuple(map(int, examples.token_prefixes(example_B)))
+  noise = alignments.noise(
+    key, alignments.shapes(params, _PLANTED_FORM, len(shown) - 1)
+  )
+  run = _planted_program(model, shown)
+  found = run(params, jax.tree.map(jnp.asarray, example_B), noise)
+  # All blocks and matrices together, the planted cosines in front.
+  total = alignment.Moments(
+    *(np.moveaxis(np.float64(leaf).sum((-2, -1)), 1, 0) for leaf in found)
+  )
+  return {
+    "wanted_C": np.array(PLANTED),
+    "step_C": _PLANTED_STEP * np.array(PLANTED),
+    "cosine_CxBxT": alignment.cosine(total),
+    "share_CxBxT": alignment.share(total),
+    "step_CxBxT": alignment.step(total),
+  }
 
-  def one(asked, noise):
-    path = paths.path(model, params, asked, prefix_P, form)
-    slopes = alignments.slopes_along(model, params, asked, path, form, (way,))
+
+# Compiled as measurements are, and not quickly: its sums are the instrument.
+@functools.cache
+def _planted_program(model, shown):
+  prefix_P, way = np.asarray(shown, np.int32), "full"
+
+  def one(params, asked, noise):
+    path = paths.path(
+      model, params, asked, jnp.asarray(prefix_P), _PLANTED_FORM
+    )
+    slopes = alignments.slopes_along(
+      model, params, asked, path, _PLANTED_FORM, (way,)
+    )
     flat_TxN, restore = _flattened(slopes[way])
     noise_TxN, _ = _flattened(noise)
     length_Tx1 = jnp.linalg.norm(flat_TxN, axis=1, keepdims=True)
@@ -139,30 +165,17 @@ def planted(
 
     def moments(cosine):
       rest = jnp.sqrt(1 - cosine**2)
-      u_TxN = size * length_Tx1 * (cosine * unit_TxN + rest * noise_TxN)
+      u_TxN = (_PLANTED_STEP * length_Tx1) * (
+        cosine * unit_TxN + rest * noise_TxN
+      )
       return alignments.moments(restore(u_TxN), slopes[way])
 
     return jax.vmap(moments)(jnp.asarray(PLANTED))
 
-  noise = alignments.noise(
-    key, alignments.shapes(params, form, len(prefix_P) - 1)
-  )
-  # Compiled as the measurement is: its sums are the instrument.
-  run = jax.jit(
-    lambda asked_B: jax.lax.map(lambda asked: one(asked, noise), asked_B)
-  )
-  found = run(jax.tree.map(jnp.asarray, example_B))
-  # All blocks and matrices together, the planted cosines in front.
-  total = alignment.Moments(
-    *(np.moveaxis(np.float64(leaf).sum((-2, -1)), 1, 0) for leaf in found)
-  )
-  return {
-    "wanted_C": np.array(PLANTED),
-    "step_C": size * np.array(PLANTED),
-    "cosine_CxBxT": alignment.cosine(total),
-    "share_CxBxT": alignment.share(total),
-    "step_CxBxT": alignment.step(total),
-  }
+  def run(params, asked_B, noise):
+    return jax.lax.map(lambda asked: one(params, asked, noise), asked_B)
+
+  return jax.jit(run)
 
 
 def _flattened(weights):
@@ -194,9 +207,19 @@ def identity(
     step ends from this one, |difference of dW_1| / |dW_1|.
   """
   example_B = texts.first(texts.example(asked, "correct", 1), count)
-  prefix_P = jnp.asarray(examples.token_prefixes(example_B))
+  shown = tuple(map(int, examples.token_prefixes(example_B)))
+  names = ("plain_BxTxK", "cosine_BxTxK", "hybrid_BxTxK", "rebuilt_BxK")
+  run = _identity_program(model, shown)
+  found = run(params, jax.tree.map(jnp.asarray, example_B))
+  return dict(zip(names, map(np.asarray, found)))
 
-  def one(asked):
+
+@functools.cache
+def _identity_program(model, shown):
+  shown_P = np.asarray(shown, np.int32)
+
+  def one(params, asked):
+    prefix_P = jnp.asarray(shown_P)
     path = paths.path(model, params, asked, prefix_P, "rank_one")
     before = jax.tree.map(lambda leaf: leaf[:-1], path)
     after = jax.tree.map(lambda leaf: leaf[1:], path)
@@ -225,12 +248,10 @@ def identity(
       out[3].append(apart)
     return tuple(jnp.stack(values, axis=-1) for values in out)
 
-  run = jax.jit(
-    lambda asked_B: jax.lax.map(one, asked_B), compiler_options=_QUICK
-  )
-  names = ("plain_BxTxK", "cosine_BxTxK", "hybrid_BxTxK", "rebuilt_BxK")
-  found = run(jax.tree.map(jnp.asarray, example_B))
-  return dict(zip(names, map(np.asarray, found)))
+  def run(params, asked_B):
+    return jax.lax.map(lambda asked: one(params, asked), asked_B)
+
+  return jax.jit(run, compiler_options=_QUICK)
 
 
 def _cosines(dense_TxCxM, lack_TxM, gradient):
@@ -253,19 +274,24 @@ def published(
     the fields of `proposition.Errors`, each BxTxK.
   """
   example_B = texts.first(texts.example(asked, "wordy", None), count)
+  run = _published_program(model)
+  found = run(params, jax.tree.map(jnp.asarray, example_B))
+  return {
+    f"{name}_BxTxK": np.asarray(value)
+    for name, value in found._asdict().items()
+  }
 
-  def one(asked):
+
+@functools.cache
+def _published_program(model):
+  def one(params, asked):
     found = [
       proposition.along(model, params, asked, l)
       for l in range(model.options.layers)
     ]
     return jax.tree.map(lambda *leaves: jnp.stack(leaves, -1), *found)
 
-  run = jax.jit(
-    lambda asked_B: jax.lax.map(one, asked_B), compiler_options=_QUICK
-  )
-  found = run(jax.tree.map(jnp.asarray, example_B))
-  return {
-    f"{name}_BxTxK": np.asarray(value)
-    for name, value in found._asdict().items()
-  }
+  def run(params, asked_B):
+    return jax.lax.map(lambda asked: one(params, asked), asked_B)
+
+  return jax.jit(run, compiler_options=_QUICK)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 import dataclasses
+import functools
 from typing import NamedTuple
 
 import jax
@@ -33,9 +34,9 @@ from raml_jax.training import checkpoint
 from raml_jax.training import evaluation
 from raml_jax.training import loop
 from raml_jax.training import progress as progress_lib
+from raml_jax.training import threads
 from raml_jax.training import workdir as workdir_lib
 
-Results = dict[str, dict[str, np.ndarray]]
 _SPARE = 4  # New tokens beyond the longest right answer.
 # How many results' time a phase takes in the default config, for the time left.
 _WEIGHTS = {"cot": 40, "direct": 13}
@@ -113,24 +114,29 @@ def run(
   workdir = workdir_lib.open_workdir(path, parsing.plain(config))
   checkpoint.verify_checkpoints(earlier or workdir)
   clock = running.Clock()
-  results: Results = {}
   with progress_lib.Progress(_units(config), weights=_WEIGHTS) as progress:
-
-    def keep(name, compute):
-      restored = workdir.has_result(name)
-      results[name] = running.saved(workdir, name, compute)
-      progress.advance(f"results of {name}", restored=restored)
-      clock.lap(f"measure {name.partition('/s')[0]}")
-
+    keep = running.Keeper(workdir, progress, clock)
+    results = keep.results
     who = _trained(config, planned, earlier or workdir, progress, clock)
     keep("texts", lambda: summary.described(planned.asked))
     keep("models", lambda: _examined(config, planned, who))
-    for s in range(config.seeds):
-      params = {
+    of_seeds = [
+      {
         name: jax.tree.map(lambda leaf, s=s: leaf[s], params_S)
         for name, params_S in who.items()
       }
-      _measure(config, planned, params, s, results, keep)
+      for s in range(config.seeds)
+    ]
+    for tasks in (_measurements, _curves):
+      threads.call(
+        [
+          functools.partial(
+            keep, rows_lib.name(*part, s), compute, "/".join(part)
+          )
+          for s, params in enumerate(of_seeds)
+          for part, compute in tasks(config, planned, params, s, results)
+        ]
+      )
     keep("summary", lambda: summary.summarized(config, results))
   decided = claims.decide(
     config.claims, finders.TABLE, config.measure.questions, config, results
@@ -226,41 +232,61 @@ def _examined(config, planned, who) -> dict[str, np.ndarray]:
   return out
 
 
-def _measure(config, planned, params, s, results, keep) -> None:
-  """Everything about one training seed."""
+def _measurements(config, planned, params, s, unused_results):
+  """Everything about one training seed but the curves: (name, computation)."""
   model, asked, m = planned.model, planned.asked, config.measure
-  key = loop.evaluation_key(jax.random.key(config.seed), f"seed {s}")
+  key = _seed_key(config, s)
   trained = params["trained"]
   for who in ("trained", "untrained"):
     for dtype in ("float32", "float64"):
-      keep(
-        rows_lib.name("exact", f"{who}/{dtype}", s),
-        lambda who=who, dtype=dtype: probes.exact(
-          model, params[who], asked, m.probes, dtype
+      yield (
+        ("exact", f"{who}/{dtype}"),
+        functools.partial(
+          probes.exact, model, params[who], asked, m.probes, dtype
         ),
       )
-  for name, compute in (
-    ("planted", lambda: probes.planted(model, trained, asked, m.probes, key)),
-    ("identity", lambda: probes.identity(model, trained, asked, m.probes)),
-    ("published", lambda: probes.published(model, trained, asked, m.probes)),
+  for name, probe, more in (
+    ("planted", probes.planted, (key,)),
+    ("identity", probes.identity, ()),
+    ("published", probes.published, ()),
   ):
-    keep(rows_lib.name("probes", name, s), compute)
+    yield (
+      ("probes", name),
+      functools.partial(probe, model, trained, asked, m.probes, *more),
+    )
   for form in rows_lib.FORMS:
     for name, condition in rows_lib.CONDITIONS.items():
-      keep(
-        rows_lib.name(form, name, s),
-        lambda form=form, name=name, who=condition.who: conditions.measured(
-          config, model, params[who], asked, form, name, key
+      who = params[condition.who]
+      yield (
+        (form, name),
+        functools.partial(
+          conditions.measured, config, model, who, asked, form, name, key
         ),
       )
+
+
+def _curves(config, planned, params, s, results):
+  """What follows from these, of one training seed: (name, computation)."""
+  model, asked, trained = planned.model, planned.asked, params["trained"]
   path = results[rows_lib.name(curves.FORM, rows_lib.CORRECT, s)]
-  keep(
-    rows_lib.name("curves", "descended", s),
-    lambda: curves.descended(
-      config, model, trained, asked, planned.tuning, path, key
+  yield (
+    ("curves", "descended"),
+    functools.partial(
+      curves.descended,
+      config,
+      model,
+      trained,
+      asked,
+      planned.tuning,
+      path,
+      _seed_key(config, s),
     ),
   )
-  keep(
-    rows_lib.name("curves", "seen", s),
-    lambda: curves.seen(config, model, trained, asked),
+  yield (
+    ("curves", "seen"),
+    functools.partial(curves.seen, config, model, trained, asked),
   )
+
+
+def _seed_key(config, s):
+  return loop.evaluation_key(jax.random.key(config.seed), f"seed {s}")

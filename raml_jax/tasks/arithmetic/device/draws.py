@@ -12,6 +12,10 @@ and given both every pair of operands is equally likely. For this let
 column i then carries with probability pairs(c, 1) W[n, i+1, 1, k-1] / W[n, i,
 c, k], and its two digits are uniform over the pairs(c, c') that do. The number
 of digits is that of the longer operand. For a subtraction, carries are borrows.
+
+Few of these pairs have a short second operand: of those with three digits and
+no more, 90 % have three in both. Balanced by lengths instead, the shorter of
+two operands has 1..n digits, each as often, and digits are uniform.
 """
 
 from __future__ import annotations
@@ -25,7 +29,7 @@ import numpy as np
 
 from raml_jax import base
 
-BALANCES = ("carries", "none")
+BALANCES = ("carries", "lengths", "none")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,8 +69,10 @@ def columns(
     symbol: "+" or "-"; for "*" there are no carries.
     radix: the base.
     weights: of 1..N digits.
-    balance: "carries", or "none" for all pairs of n digits alike.
+    balance: "carries", "lengths", or "none" for all pairs of n digits alike.
   """
+  if balance == "lengths":
+    return _of_lengths(key, batch, radix, weights)
   tables = _tables(symbol, radix, weights, balance)
   digits = len(weights)
   u_UxB = jax.random.uniform(key, (2 + 2 * digits, batch), jnp.float32)
@@ -95,6 +101,29 @@ def columns(
   _, pair_NxB = jax.lax.scan(column, start, inputs)
   divisor = jnp.int32(radix)
   return jax.lax.div(pair_NxB, divisor), jax.lax.rem(pair_NxB, divisor)
+
+
+def _of_lengths(key, batch, radix, weights):
+  """`columns`, balanced by the lengths of both operands."""
+  digits = len(weights)
+  u_UxB = jax.random.uniform(key, (3 + 2 * digits, batch), jnp.float32)
+  edges_N = np.cumsum(weights) / np.sum(weights)
+  longer_B = 1 + _below(edges_N[:-1, None], u_UxB[0])
+  shorter_B = 1 + (u_UxB[1] * longer_B).astype(jnp.int32)
+  swapped_B = u_UxB[2] < 0.5
+  column_Nx1 = jnp.arange(digits)[:, None]
+
+  def operand(u_NxB, length_B):
+    # The highest of several digits is not 0.
+    length_1xB = length_B[None]
+    least_NxB = (column_Nx1 == length_1xB - 1) & (length_1xB > 1)
+    least_NxB = least_NxB.astype(jnp.int32)
+    digit_NxB = least_NxB + (u_NxB * (radix - least_NxB)).astype(jnp.int32)
+    return jnp.where(column_Nx1 < length_1xB, digit_NxB, 0)
+
+  lengths = longer_B, shorter_B
+  x_B, y_B = (jnp.where(swapped_B, *pair) for pair in (lengths[::-1], lengths))
+  return operand(u_UxB[3::2], x_B), operand(u_UxB[4::2], y_B)
 
 
 def terms(

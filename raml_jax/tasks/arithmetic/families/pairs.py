@@ -34,7 +34,8 @@ class Pairs(family.Family):
     weights: of 1..N digits; empty for base^n, which in base 10 are the 1, 9 and
       90 % of Lee et al. (2023). (0, 0, 1, 1) asks for 3 and 4 digits only.
     balance: "carries" for as many questions with 0, 1, 2, ... carries or
-      borrows among those of n digits, "none" for all pairs alike.
+      borrows among those of n digits, "lengths" for as many with 1, 2, ..., n
+      digits in the shorter operand, "none" for all pairs alike.
   """
 
   operator: str = "+"

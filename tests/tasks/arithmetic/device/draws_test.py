@@ -74,6 +74,25 @@ def test_without_balance_all_pairs_of_so_many_digits_are_alike(symbol):
   assert _p_value(counts, np.full(len(pairs), 1 / len(pairs))) > P_VALUE
 
 
+@pytest.mark.parametrize("radix", [2, 3])
+def test_balanced_by_lengths_short_operands_are_as_frequent_as_long(radix):
+  x, y, *_ = _draw("+", radix, (1.0, 2.0), "lengths")
+  # One digit in both; two and one, one and two; two in both.
+  shares = {(1, 1): 1 / 3, (2, 1): 1 / 6, (1, 2): 1 / 6, (2, 2): 1 / 3}
+  counts, expected = [], []
+  for a, b in itertools.product(range(radix**2), repeat=2):
+    alike = [
+      (radix if n == 1 else radix**2 - radix) for n in _lengths(a, b, radix)
+    ]
+    counts.append(np.sum((x == a) & (y == b)))
+    expected.append(shares[_lengths(a, b, radix)] / np.prod(alike))
+  assert _p_value(counts, expected) > P_VALUE
+
+
+def _lengths(a, b, radix):
+  return tuple(len(np.base_repr(number, radix)) for number in (a, b))
+
+
 def test_forty_digits_stay_in_range():
   x_NxB, _ = _columns(
     jax.random.key(1), 50, "+", 10, (0.0,) * 39 + (1.0,), "carries"
