@@ -26,7 +26,7 @@ def get_config() -> ml_collections.ConfigDict:
       "experiment": "train",
       "seed": 0,
       "seeds": 5,
-      # Side by side they are no faster on a CPU, and evaluated as one.
+      # On a core each; under one vmap they are no faster on a CPU.
       "seeds_at_once": 1,
       "task": {
         "family": "pairs",

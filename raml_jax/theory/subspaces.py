@@ -10,6 +10,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from raml_jax import base
+from raml_jax.theory import lapack
 from raml_jax.theory.implicit import duals
 
 _EXACT = "highest"
@@ -17,7 +18,7 @@ _EXACT = "highest"
 
 def leading(matrix_IxJ: base.Array, rank: int) -> tuple[base.Array, base.Array]:
   """The `rank` strongest (left_KxI, right_KxJ), orthonormal rows."""
-  left_IxK, _, right_KxJ = jnp.linalg.svd(matrix_IxJ, full_matrices=False)
+  left_IxK, _, right_KxJ = lapack.svd(matrix_IxJ)
   return left_IxK.T[:rank], right_KxJ[:rank]
 
 
@@ -28,4 +29,4 @@ def cosines(one_KxI: base.Array, two_KxI: base.Array) -> base.Array:
   """
   one_KxI, two_KxI = map(duals.orthonormal, (one_KxI, two_KxI))
   cross_KxK = jnp.matmul(one_KxI, two_KxI.T, precision=_EXACT)
-  return jnp.linalg.svd(cross_KxK, compute_uv=False).clip(0.0, 1.0)
+  return lapack.singular_values(cross_KxK).clip(0.0, 1.0)

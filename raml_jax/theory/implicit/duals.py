@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from raml_jax import base
+from raml_jax.theory import lapack
 
 _EXACT = jax.lax.Precision.HIGHEST
 
@@ -35,7 +36,7 @@ def dual(z_RxC: base.Array, other_QxC: base.Array | None = None) -> base.Array:
     other_QxC = z_RxC[:0]
   rows_NxC = jnp.concatenate([other_QxC, z_RxC])
   if rows_NxC.shape[0] >= rows_NxC.shape[1]:
-    return jnp.linalg.pinv(rows_NxC)[:, len(other_QxC) :]
+    return lapack.pinv(rows_NxC)[:, len(other_QxC) :]
   basis_RxC = orthonormal(rows_NxC)[len(other_QxC) :]
   # Z_a B^T is lower triangular, and G = B^T (Z_a B^T)^-1.
   lower_RxR = jnp.matmul(z_RxC, basis_RxC.T, precision=_EXACT)

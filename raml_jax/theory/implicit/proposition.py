@@ -36,6 +36,7 @@ import jax.numpy as jnp
 from raml_jax import base
 from raml_jax.models import gpt
 from raml_jax.models import matrices
+from raml_jax.theory import lapack
 from raml_jax.theory.implicit import examples
 
 _EXACT = jax.lax.Precision.HIGHEST
@@ -72,7 +73,7 @@ def errors(x_LxC: base.Array, t, block: matrices.Matrices) -> Errors:
   before_L = jnp.arange(len(x_LxC)) < t
   e_LxC = jnp.where(before_L[:, None], x_LxC, 0.0)
   x_t, x_e = x_LxC[t], x_LxC[t - 1]
-  inverse_CxL = jnp.linalg.pinv(e_LxC)
+  inverse_CxL = lapack.pinv(e_LxC)
   span_C = _mm(_mm(x_t, inverse_CxL), e_LxC)
   # e P, for both directions of P.
   literal_C = _mm(x_e, jnp.outer(x_t, x_e)) / (x_t @ x_t)
