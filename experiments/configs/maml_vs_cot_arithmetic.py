@@ -96,6 +96,7 @@ def get_config() -> ml_collections.ConfigDict:
       "experiment": "maml_vs_cot_arithmetic",
       "seed": 0,
       "seeds": 5,
+      "checkpoints": "",
       "arms": (
         "cot",
         "second_order",

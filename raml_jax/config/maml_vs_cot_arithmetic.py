@@ -101,6 +101,8 @@ class Arithmetic:
     experiment: its name.
     seed: of all randomness.
     seeds: training seeds.
+    checkpoints: the workdir of an earlier run of this study whose trained arms
+      serve again; it must have trained the same. Empty for none.
     arms: what is trained.
     task: what is asked.
     model: the decoder of every arm.
@@ -116,6 +118,7 @@ class Arithmetic:
   experiment: Literal["maml_vs_cot_arithmetic"]
   seed: int
   seeds: int
+  checkpoints: str
   arms: tuple[Arm, ...]
   task: arithmetic.Task
   model: arithmetic.Decoder
@@ -125,6 +128,18 @@ class Arithmetic:
   tune: Tune
   measure: Measure
   claims: Mapping[str, common.ClaimSpec]
+
+
+# What a run must have in common with one whose checkpoints it takes.
+TRAINED = (
+  "seed",
+  "seeds",
+  "task",
+  "model",
+  "fit",
+  "learning_rates",
+  "inner",
+)
 
 
 def parse(mapping: Mapping[str, Any]) -> Arithmetic:

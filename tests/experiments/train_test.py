@@ -204,6 +204,7 @@ def _two(path, *flags):
       one.kill()
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one_and_the_first_alone_speaks(whole, tmp_path):
   path, _ = whole
   both = tmp_path / "both"

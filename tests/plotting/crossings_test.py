@@ -77,6 +77,10 @@ def _results(alike=0.5, cka=0.95):
     f"{name}/right_SxKx3x3": rng.uniform(0, 1, (SEEDS, BLOCKS, 3, 3))
     for name in NAMES
   }
+  out["written"] = {
+    f"{what}_SxB": rng.uniform(0, 1, (SEEDS, QUESTIONS)) < 0.5
+    for what in ("right", "sound")
+  }
   out["costs"] = {
     f"{name}/{what}": np.float64(2e9)
     for name in config_lib.ARMS
@@ -92,7 +96,8 @@ def _verdicts(config, results):
 
 def test_planted_likeness_is_found_and_its_absence_too(config):
   same = _verdicts(config, _results())
-  assert len(same) == 4 + 5 + 5
+  maml = len(config_lib.MAML)
+  assert len(same) == maml + 2 * (1 + maml)
   assert set(same.values()) == {"supported"}
   found = _verdicts(config, _results(alike=0.1, cka=0.5))
   assert found["maml-cot-interchangeable/head"] == "refuted"

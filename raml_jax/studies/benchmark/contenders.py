@@ -16,13 +16,13 @@ import time
 from typing import Any
 
 import jax
-from jax import flatten_util
 import jax.numpy as jnp
 import numpy as np
 import optax
 
 from raml_jax import base
 from raml_jax.models import query_prompt
+from raml_jax.studies.benchmark import devices
 from raml_jax.studies.benchmark import problem
 from raml_jax.tasks import regression
 from raml_jax.training import chunks
@@ -30,8 +30,6 @@ from raml_jax.training import loop
 from raml_jax.training import objectives
 from raml_jax.training import sources
 from raml_jax.training import sweep
-
-_AXIS = "data"
 
 
 @dataclasses.dataclass
@@ -77,7 +75,7 @@ def chain_of_thought(
     sizes.batch // jax.device_count(),
   )
   objective = sweep.imitation()
-  optimizer = optax.adam(sizes.learning_rate)
+  optimizer = devices.Optimizer(optax.adam(sizes.learning_rate))
 
   def initial(seed):
     v_FxF, w_FxF = map(jnp.asarray, problem.weights(sizes, seed))
@@ -135,7 +133,7 @@ def query_prompt_step(sizes: problem.Sizes) -> Contender:
 def ordinary_query_prompt_step(sizes: problem.Sizes) -> Contender:
   """The same setting, written the ordinary way."""
   d = sizes.query_n
-  optimizer = _query_optimizer(sizes)
+  optimizer = _query_optimizer(sizes).whole()
 
   def create(key):
     key_w, key_x, key_query = jax.random.split(key, 3)
@@ -197,33 +195,8 @@ def _task(d: int, n: int, **fields) -> regression.LinearRegression:
   return regression.LinearRegression(jnp.eye(d), d=d, n=n, **fields)
 
 
-def _query_optimizer(sizes: problem.Sizes) -> optax.GradientTransformation:
-  return optax.chain(
-    optax.clip_by_global_norm(10.0), optax.adam(sizes.learning_rate)
-  )
-
-
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
-class _Share:
-  """One device's part of every batch."""
-
-  source: Any
-
-  def batch(self, key):
-    return self.source.batch(jax.random.fold_in(key, jax.lax.axis_index(_AXIS)))
-
-
-def _shared(objective: loop.Objective) -> loop.Objective:
-  """The mean over devices of loss and gradient, in one message."""
-
-  def grads(*args):
-    gradient, metrics, extra = objective.grads(*args)
-    flat, unravel = flatten_util.ravel_pytree((gradient, metrics))
-    gradient, metrics = unravel(jax.lax.pmean(flat, _AXIS))
-    return gradient, metrics, extra
-
-  return loop.Objective(objective.init_extra, grads)
+def _query_optimizer(sizes: problem.Sizes) -> devices.Optimizer:
+  return devices.Optimizer(optax.adam(sizes.learning_rate), clip=10.0)
 
 
 def trained_by_the_loop(
@@ -236,36 +209,26 @@ def trained_by_the_loop(
     initial: see `Contender`.
     source: as of `loop.Phase`, of one seed; of one device's share of the batch.
     objective: as of `loop.Phase`.
-    optimizer: as of `loop.Phase`.
+    optimizer: how it is descended.
     sizes: of which `chunk` is used.
     seeds: equal models side by side, each with data of its own.
   """
-  if jax.device_count() > 1:
-    source, objective = _Share(source), _shared(objective)
-  run = chunks.compiled(objective, optimizer, sizes.chunk)
-  if jax.device_count() > 1:
-    mesh = jax.make_mesh(
-      (jax.device_count(),),
-      (_AXIS,),
-      axis_types=(jax.sharding.AxisType.Auto,),
-    )
-    replicated = jax.sharding.PartitionSpec()
-    run = jax.jit(
-      jax.shard_map(
-        run,
-        mesh=mesh,
-        in_specs=replicated,
-        out_specs=replicated,
-        check_vma=False,
-      )
-    )
+  count = jax.device_count()
+  if count > 1:
+    source, rule = devices.Share(source), optimizer.in_parts(count)
+    shapes = jax.eval_shape(lambda: initial(0))
+    run = devices.compiled(objective, rule, sizes.chunk, shapes)
+  else:
+    rule = optimizer.whole()
+    alone = chunks.compiled(objective, rule, sizes.chunk)
+    run = lambda *args: alone(*args)[0]
   # The loop wants a leading axis of seeds.
   stacked = lambda tree: jax.tree.map(lambda a: jnp.stack([a] * seeds), tree)
   source = stacked(source)
 
   def begin(params, seed):
     state = loop.TrainState(
-      params, optimizer.init(params), jnp.int32(0), objective.init_extra(params)
+      params, rule.init(params), jnp.int32(0), objective.init_extra(params)
     )
     return stacked(state), jax.random.split(jax.random.key(seed), seeds)
 
@@ -274,7 +237,7 @@ def trained_by_the_loop(
     for _ in range(steps // sizes.chunk):
       # Blocked on every time: host devices that share cores deadlock when many
       # calls are under way.
-      state = jax.block_until_ready(run(source, state, keys)[0])
+      state = jax.block_until_ready(run(source, state, keys))
     return state, keys
 
   def params(carry):

@@ -17,6 +17,7 @@ from raml_jax import base
 from raml_jax.models import gpt as gpt_lib
 from raml_jax.models import sampling
 from raml_jax.studies.benchmark import contenders
+from raml_jax.studies.benchmark import devices
 from raml_jax.studies.benchmark import gpt_problem
 from raml_jax.studies.benchmark import problem
 from raml_jax.training import loop
@@ -75,14 +76,12 @@ def next_token(model: gpt_lib.Model, keep: str = "all") -> loop.Objective:
   return loop.Objective(lambda params: (), grads)
 
 
-def adamw(sizes: problem.Sizes) -> optax.GradientTransformation:
+def adamw(sizes: problem.Sizes) -> devices.Optimizer:
   """nanoGPT's: the gradient clipped to norm 1, betas 0.9 and 0.99."""
-  return optax.chain(
-    optax.clip_by_global_norm(1.0),
-    optax.adamw(
-      sizes.gpt_learning_rate, b2=0.99, weight_decay=sizes.weight_decay
-    ),
+  rule = optax.adamw(
+    sizes.gpt_learning_rate, b2=0.99, weight_decay=sizes.weight_decay
   )
+  return devices.Optimizer(rule, clip=1.0)
 
 
 def decoder(shape: gpt_problem.Shape, **options) -> gpt_lib.Model:

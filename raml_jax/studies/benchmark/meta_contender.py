@@ -15,6 +15,7 @@ from raml_jax.inner import learner as learner_lib
 from raml_jax.inner import optimizers
 from raml_jax.models import mlp as mlp_lib
 from raml_jax.studies.benchmark import contenders
+from raml_jax.studies.benchmark import devices
 from raml_jax.studies.benchmark import machine
 from raml_jax.studies.benchmark import meta_problem
 from raml_jax.studies.benchmark import problem
@@ -65,7 +66,7 @@ def maml(sizes: problem.Sizes, steps: int) -> contenders.Contender:
     initial,
     source,
     meta.objective(learner),
-    optax.adam(sizes.outer_rate),
+    devices.Optimizer(optax.adam(sizes.outer_rate)),
     dataclasses.replace(sizes, chunk=sizes.meta_chunk),
   )
 

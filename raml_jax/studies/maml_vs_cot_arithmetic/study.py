@@ -14,6 +14,7 @@ from raml_jax import base
 from raml_jax import parsing
 from raml_jax.config import maml_vs_cot_arithmetic as config_lib
 from raml_jax.studies import claims
+from raml_jax.studies import earlier as earlier_lib
 from raml_jax.studies import running
 from raml_jax.studies.maml_vs_cot_arithmetic import arms
 from raml_jax.studies.maml_vs_cot_arithmetic import changes
@@ -59,11 +60,13 @@ def run(
   m, t = config.measure, config.tune
   tuning = texts.ask(config, "validation", "tuning", t.questions, layout)
   asked = texts.ask(config, "test", "measuring", m.questions, layout)
+  steps = dict.fromkeys(config.arms, config.fit.steps)
+  earlier = earlier_lib.workdir(config, config_lib.TRAINED, steps)
   workdir = workdir_lib.open_workdir(path, parsing.plain(config))
-  checkpoint.verify_checkpoints(workdir)
+  checkpoint.verify_checkpoints(earlier or workdir)
   clock = running.Clock()
   with progress_lib.Progress(_units(config), weights=_WEIGHTS) as progress:
-    params_S = _train(config, workdir, progress, clock)
+    params_S = _train(config, earlier or workdir, progress, clock)
     results = _measure(
       config, params_S, tuning, asked, workdir, progress, clock
     )

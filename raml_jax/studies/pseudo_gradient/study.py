@@ -21,6 +21,7 @@ from raml_jax.config import pseudo_gradient_rows as rows_lib
 from raml_jax.models import gpt
 from raml_jax.studies import claims
 from raml_jax.studies import decoders
+from raml_jax.studies import earlier as earlier_lib
 from raml_jax.studies import running
 from raml_jax.studies.pseudo_gradient import conditions
 from raml_jax.studies.pseudo_gradient import curves
@@ -110,7 +111,8 @@ def run(
     ConfigError, WorkdirError, CheckpointError, NonFiniteLoss: one line each.
   """
   planned = plan(config)
-  earlier = _earlier(config)
+  steps = {name: phase.steps for name, phase in planned.phases.items()}
+  earlier = earlier_lib.workdir(config, config_lib.TRAINED, steps)
   workdir = workdir_lib.open_workdir(path, parsing.plain(config))
   checkpoint.verify_checkpoints(earlier or workdir)
   clock = running.Clock()
@@ -151,35 +153,6 @@ def _units(config: config_lib.PseudoGradient) -> int:
   each = 9 + len(rows_lib.FORMS) * len(rows_lib.CONDITIONS)
   phases = sum(_WEIGHTS[name] for name in models.PHASES)
   return phases + 3 + config.seeds * each
-
-
-def _earlier(
-  config: config_lib.PseudoGradient,
-) -> workdir_lib.Workdir | None:
-  """The run whose trained models serve again.
-
-  Raises:
-    WorkdirError: there is none.
-    ConfigError: it has not trained the same.
-  """
-  if not config.checkpoints:
-    return None
-  workdir, plain = workdir_lib.load_workdir(config.checkpoints)
-  mine = parsing.plain(config)
-  for field in ("experiment", *config_lib.TRAINED):
-    if plain.get(field) != mine[field]:
-      raise parsing.ConfigError(
-        f"config.checkpoints = {config.checkpoints!r}: must be a run with the"
-        f" same {field}"
-      )
-  for name in models.PHASES:
-    steps = getattr(config, name).steps
-    if not (workdir.checkpoints / name / str(steps)).is_dir():
-      raise parsing.ConfigError(
-        f"config.checkpoints = {config.checkpoints!r}: must be a run that has"
-        f" trained {name!r} to its end"
-      )
-  return dataclasses.replace(workdir, writes=False)
 
 
 def _trained(config, planned, workdir, progress, clock):

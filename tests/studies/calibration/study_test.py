@@ -84,6 +84,7 @@ def test_the_report_tells_claims_numbers_and_figures(whole):
     assert not (whole / f"figures/3_decoder_cosine.{kind}").exists()
 
 
+@pytest.mark.slow
 def test_a_decoder_is_measured_by_the_claims_and_drawn():
   """Untrained in every role: its path is exact, and figures need no more."""
   config = _config("decoder")

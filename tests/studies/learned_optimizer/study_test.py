@@ -17,6 +17,7 @@ def _run(path, wait_for=None):
   return killing.run(__file__, path, wait_for, XLA_FLAGS=flags)
 
 
+@pytest.mark.slow
 def test_killed_in_training_and_in_measuring_it_ends_with_the_same_bits(
   tmp_path,
 ):

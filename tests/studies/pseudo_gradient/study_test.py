@@ -9,7 +9,6 @@ import pytest
 
 from experiments.configs import pseudo_gradient
 from experiments.configs import pseudo_gradient_smoke
-from raml_jax import parsing
 from raml_jax.config import pseudo_gradient as config_lib
 from raml_jax.config import pseudo_gradient_rows as rows_lib
 from raml_jax.studies.pseudo_gradient import finders
@@ -18,11 +17,11 @@ from raml_jax.studies.pseudo_gradient import study
 from tests.studies import killing
 
 
-def _config(**changes):
+def _config():
   """One layer, as small as it gets."""
   config = pseudo_gradient_smoke.get_config().to_dict()
   config["model"] |= {"layers": 1, "width": 32, "mlp": 1, "heads": 1}
-  return config_lib.parse(config | changes)
+  return config_lib.parse(config)
 
 
 def _run(path, wait_for=None):
@@ -85,15 +84,6 @@ def test_the_report_tells_claims_numbers_and_figures(whole):
   names = {path.stem for path in (whole / "figures").glob("*.png")}
   assert len(names) == 6
   assert {path.stem for path in (whole / "figures").glob("*.pdf")} == names
-
-
-@pytest.mark.slow
-def test_trained_models_of_another_run_serve_if_they_are_the_same(whole):
-  found = study._earlier(_config(checkpoints=str(whole)))
-  assert found.path == whole and not found.writes
-  other = _config(checkpoints=str(whole), seed=1)
-  with pytest.raises(parsing.ConfigError, match="a run with the same seed"):
-    study._earlier(other)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,121 @@
+"""One model trained by several host devices, each with its share of the batch.
+
+A device computes the gradient of its share. The sum of all is scattered, so
+that a device updates its own part of the numbers alone, and keeps the
+optimizer's state of that part; then all parts are gathered (ZeRO, Rajbhandari
+et al. 2020, stage 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import dataclasses
+from typing import Any, NamedTuple
+
+import jax
+from jax import flatten_util
+import jax.numpy as jnp
+import optax
+
+from raml_jax.training import chunks
+from raml_jax.training import loop
+
+AXIS = "data"
+
+
+class Optimizer(NamedTuple):
+  """A rule for every number by itself, the gradient clipped before.
+
+  Attributes:
+    rule: the same for all numbers, whatever the others are.
+    clip: global norm of the gradient; None for any.
+  """
+
+  rule: optax.GradientTransformation
+  clip: float | None = None
+
+  def whole(self) -> optax.GradientTransformation:
+    """On one device."""
+    if self.clip is None:
+      return self.rule
+    return optax.chain(optax.clip_by_global_norm(self.clip), self.rule)
+
+  def in_parts(self, count: int) -> optax.GradientTransformation:
+    """On `count` devices inside `shard_map`, of gradients of their shares.
+
+    The state is that of one vector of all numbers. `init` makes it whole, and
+    each device has its part of it.
+    """
+
+    def init(params):
+      size = flatten_util.ravel_pytree(params)[0].size
+      return self.rule.init(jnp.zeros(size + -size % count))
+
+    def update(share, state, params):
+      share_N, restore = flatten_util.ravel_pytree(share)
+      params_N, _ = flatten_util.ravel_pytree(params)
+      size, spare = share_N.size, -share_N.size % count
+      share_N, params_N = (
+        jnp.pad(a_N, (0, spare)) if spare else a_N
+        for a_N in (share_N, params_N)
+      )
+      gradient_P = jax.lax.psum_scatter(share_N, AXIS, tiled=True) / count
+      if self.clip is not None:
+        square = jax.lax.psum(jnp.sum(gradient_P**2), AXIS)
+        gradient_P *= jnp.minimum(1.0, self.clip / jnp.sqrt(square))
+      length = gradient_P.size
+      params_P = jax.lax.dynamic_slice_in_dim(
+        params_N, jax.lax.axis_index(AXIS) * length, length
+      )
+      update_P, state = self.rule.update(gradient_P, state, params_P)
+      update_N = jax.lax.all_gather(update_P, AXIS, tiled=True)[:size]
+      return restore(update_N), state
+
+    return optax.GradientTransformation(init, update)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Share:
+  """One device's part of every batch."""
+
+  source: Any
+
+  def batch(self, key):
+    return self.source.batch(jax.random.fold_in(key, jax.lax.axis_index(AXIS)))
+
+
+def compiled(
+  objective: loop.Objective,
+  optimizer: optax.GradientTransformation,
+  length: int,
+  params: Any,
+) -> Callable[..., loop.TrainState]:
+  """`length` steps on all devices: (source, state, keys) -> state.
+
+  Args:
+    objective: of one device's share.
+    optimizer: of `Optimizer.in_parts`.
+    length: number of steps.
+    params: shapes alone are read.
+  """
+  run = chunks.compiled(objective, optimizer, length)
+  whole, cut = jax.sharding.PartitionSpec(), jax.sharding.PartitionSpec
+  state = jax.eval_shape(optimizer.init, params)
+  # The axis of seeds is in front.
+  state = jax.tree.map(
+    lambda leaf: cut(None, AXIS) if leaf.ndim else whole, state
+  )
+  specs = loop.TrainState(whole, state, whole, whole)
+  mesh = jax.make_mesh(
+    (jax.device_count(),), (AXIS,), axis_types=(jax.sharding.AxisType.Auto,)
+  )
+  return jax.jit(
+    jax.shard_map(
+      lambda *args: run(*args)[0],
+      mesh=mesh,
+      in_specs=(whole, specs, whole),
+      out_specs=specs,
+      check_vma=False,
+    )
+  )
