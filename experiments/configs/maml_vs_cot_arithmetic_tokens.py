@@ -3,9 +3,9 @@
   python -m experiments.maml_vs_cot --config=experiments/configs/NAME.py
 
 with NAME = maml_vs_cot_arithmetic_tokens. The default study with second-order
-MAML of all parameters alone, on additions of two digits: 26 inner steps where
-the default takes 2. Same margins. Not run to its end yet; by its smoke run an
-hour on 2 CPU cores.
+MAML of all parameters alone, on additions of two digits: 24 inner steps where
+the default takes 2. Same margins. Run in small alone; by estimate an hour on 2
+CPU cores.
 """
 
 import ml_collections
@@ -17,6 +17,6 @@ def get_config() -> ml_collections.ConfigDict:
   """The default config, with finer steps."""
   config = maml_vs_cot_arithmetic.get_config()
   config.arms = ("cot", "second_order", "direct")
-  config.task.options.weights = (0.0, 1.0)
+  config.task.options.weights = [0.0, 1.0]
   config.inner.unit = "token"
   return config

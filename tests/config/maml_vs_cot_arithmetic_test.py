@@ -7,6 +7,7 @@ import pytest
 from experiments.configs import maml_vs_cot_arithmetic
 from experiments.configs import maml_vs_cot_arithmetic_full
 from experiments.configs import maml_vs_cot_arithmetic_smoke
+from experiments.configs import maml_vs_cot_arithmetic_tokens
 from raml_jax import parsing
 from raml_jax.config import maml_vs_cot_arithmetic as config_lib
 
@@ -27,6 +28,7 @@ def _changed(path, value):
     maml_vs_cot_arithmetic,
     maml_vs_cot_arithmetic_full,
     maml_vs_cot_arithmetic_smoke,
+    maml_vs_cot_arithmetic_tokens,
   ],
 )
 def test_every_config_is_valid_and_round_trips(file):

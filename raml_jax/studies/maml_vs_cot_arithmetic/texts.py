@@ -144,7 +144,8 @@ def _varied(
   # The answer is to be read out at the same places, whatever stands before.
   lines = len(sizes)
   if layout.unit == "token":
-    lines = len(right.opening) + sum(sizes) + len(right.closing)
+    # The last token is the first read-out.
+    lines = len(right.opening) + sum(sizes) + len(right.closing) - 1
   if lines != layout.lines or not all(map(alike, steps.values())):
     return None
   return {

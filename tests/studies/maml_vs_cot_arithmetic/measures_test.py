@@ -70,6 +70,16 @@ def test_trajectories_differ_in_their_lines_alone_and_as_they_should():
   assert asked.first("own", 2).tokens_L.shape[0] == 2
 
 
+def test_where_every_token_is_a_line_the_same_trajectories_are_asked():
+  layout = LAYOUT._replace(lines=24, unit="token")
+  asked = texts.ask(_config(), "test", "tests", 6, layout)
+  for kind, found in asked.texts.items():
+    usual = _asked().texts[kind]
+    np.testing.assert_array_equal(found.tokens_L, usual.tokens_L)
+    np.testing.assert_array_equal(found.line_L > 0, usual.line_L > 0)
+    np.testing.assert_array_equal(found.line_L.max(1), 24)
+
+
 def test_the_same_questions_for_a_purpose_and_others_for_another():
   again = texts.ask(_config(), "test", "tests", 6, LAYOUT)
   other = texts.ask(_config(), "test", "others", 6, LAYOUT)
