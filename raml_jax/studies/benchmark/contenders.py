@@ -215,9 +215,10 @@ def trained_by_the_loop(
   """
   count = jax.device_count()
   if count > 1:
-    source, rule = devices.Share(source), optimizer.in_parts(count)
     shapes = jax.eval_shape(lambda: initial(0))
-    run = devices.compiled(objective, rule, sizes.chunk, shapes)
+    split = devices.worth_splitting(shapes)
+    source, rule = devices.Share(source), optimizer.shared(count, split)
+    run = devices.compiled(objective, rule, sizes.chunk, shapes, split)
   else:
     rule = optimizer.whole()
     alone = chunks.compiled(objective, rule, sizes.chunk)

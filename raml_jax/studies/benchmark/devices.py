@@ -3,7 +3,8 @@
 A device computes the gradient of its share. The sum of all is scattered, so
 that a device updates its own part of the numbers alone, and keeps the
 optimizer's state of that part; then all parts are gathered (ZeRO, Rajbhandari
-et al. 2020, stage 1).
+et al. 2020, stage 1). Few numbers are not worth the second message: there every
+device updates all of them.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from raml_jax.training import chunks
 from raml_jax.training import loop
 
 AXIS = "data"
+_FEW = 2**16
 
 
 class Optimizer(NamedTuple):
@@ -40,11 +42,11 @@ class Optimizer(NamedTuple):
       return self.rule
     return optax.chain(optax.clip_by_global_norm(self.clip), self.rule)
 
-  def in_parts(self, count: int) -> optax.GradientTransformation:
+  def shared(self, count: int, split: bool) -> optax.GradientTransformation:
     """On `count` devices inside `shard_map`, of gradients of their shares.
 
     The state is that of one vector of all numbers. `init` makes it whole, and
-    each device has its part of it.
+    each device has its part of it if the update is split.
     """
 
     def init(params):
@@ -59,17 +61,24 @@ class Optimizer(NamedTuple):
         jnp.pad(a_N, (0, spare)) if spare else a_N
         for a_N in (share_N, params_N)
       )
-      gradient_P = jax.lax.psum_scatter(share_N, AXIS, tiled=True) / count
+      if split:
+        total_P = jax.lax.psum_scatter(share_N, AXIS, tiled=True)
+      else:
+        total_P = jax.lax.psum(share_N, AXIS)
+      gradient_P = total_P / count
       if self.clip is not None:
-        square = jax.lax.psum(jnp.sum(gradient_P**2), AXIS)
+        square = jnp.sum(gradient_P**2)
+        square = jax.lax.psum(square, AXIS) if split else square
         gradient_P *= jnp.minimum(1.0, self.clip / jnp.sqrt(square))
-      length = gradient_P.size
-      params_P = jax.lax.dynamic_slice_in_dim(
-        params_N, jax.lax.axis_index(AXIS) * length, length
-      )
-      update_P, state = self.rule.update(gradient_P, state, params_P)
-      update_N = jax.lax.all_gather(update_P, AXIS, tiled=True)[:size]
-      return restore(update_N), state
+      if split:
+        length = gradient_P.size
+        params_N = jax.lax.dynamic_slice_in_dim(
+          params_N, jax.lax.axis_index(AXIS) * length, length
+        )
+      update_N, state = self.rule.update(gradient_P, state, params_N)
+      if split:
+        update_N = jax.lax.all_gather(update_N, AXIS, tiled=True)
+      return restore(update_N[:size]), state
 
     return optax.GradientTransformation(init, update)
 
@@ -85,26 +94,33 @@ class Share:
     return self.source.batch(jax.random.fold_in(key, jax.lax.axis_index(AXIS)))
 
 
+def worth_splitting(params: Any) -> bool:
+  """Whether there are so many numbers that each device should update a part."""
+  return sum(leaf.size for leaf in jax.tree.leaves(params)) > _FEW
+
+
 def compiled(
   objective: loop.Objective,
   optimizer: optax.GradientTransformation,
   length: int,
   params: Any,
+  split: bool,
 ) -> Callable[..., loop.TrainState]:
   """`length` steps on all devices: (source, state, keys) -> state.
 
   Args:
     objective: of one device's share.
-    optimizer: of `Optimizer.in_parts`.
+    optimizer: of `Optimizer.shared`.
     length: number of steps.
     params: shapes alone are read.
+    split: as of `Optimizer.shared`.
   """
   run = chunks.compiled(objective, optimizer, length)
   whole, cut = jax.sharding.PartitionSpec(), jax.sharding.PartitionSpec
   state = jax.eval_shape(optimizer.init, params)
   # The axis of seeds is in front.
   state = jax.tree.map(
-    lambda leaf: cut(None, AXIS) if leaf.ndim else whole, state
+    lambda leaf: cut(None, AXIS) if split and leaf.ndim else whole, state
   )
   specs = loop.TrainState(whole, state, whole, whole)
   mesh = jax.make_mesh(

@@ -50,15 +50,15 @@ def _objective(first, size):
   return loop.Objective(lambda params: (), grads)
 
 
-def _compare(optimizer):
+def _compare(optimizer, split):
   rng = np.random.default_rng(0)
   rows_BxD = jnp.asarray(rng.standard_normal((COUNT * SHARE, 4)), jnp.float32)
   # Five numbers, which three devices cannot share evenly.
   params = {"b": jnp.float32(0.3), "w": jnp.arange(4.0)}
-  rule = optimizer.in_parts(COUNT)
+  rule = optimizer.shared(COUNT, split)
   state = loop.TrainState(params, rule.init(params), jnp.int32(0), ())
   own = _objective(lambda: SHARE * jax.lax.axis_index(devices.AXIS), SHARE)
-  run = devices.compiled(own, rule, STEPS, params)
+  run = devices.compiled(own, rule, STEPS, params, split)
   stacked = jax.tree.map(lambda a: a[None], (Rows(rows_BxD), state))
   found = run(*stacked, jax.random.key(0)[None]).params
   whole = optimizer.whole()
@@ -73,7 +73,7 @@ def _compare(optimizer):
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_updates_in_parts_are_those_of_the_whole_gradient(root, name):
+def test_shared_updates_are_those_of_the_whole_gradient(root, name):
   flags = f"--xla_force_host_platform_device_count={COUNT}"
   done = subprocess.run(
     [sys.executable, __file__, name],
@@ -85,6 +85,7 @@ def test_updates_in_parts_are_those_of_the_whole_gradient(root, name):
 
 if __name__ == "__main__":
   if sys.argv[1:] and sys.argv[1] in RULES:
-    _compare(RULES[sys.argv[1]])
+    for split in (False, True):
+      _compare(RULES[sys.argv[1]], split)
     raise SystemExit(0)
   raise SystemExit(pytest.main([__file__]))
