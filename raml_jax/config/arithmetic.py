@@ -43,7 +43,8 @@ class Decoder:
     attention: softmax or linear.
     loops: times the stack of blocks is applied.
     dtype: of the computation.
-    kernel: of attention; None, or "cudnn" on a GPU with bfloat16.
+    kernel: of attention, see `gpt.Options`: None, or "cudnn" on a GPU with
+      bfloat16.
     context: rows of the table of learned positions; 0 for as many as training
       and measuring take.
   """
@@ -57,7 +58,7 @@ class Decoder:
   attention: Literal["softmax", "linear"]
   loops: int
   dtype: Literal["float32", "bfloat16"]
-  kernel: Literal["cudnn", "xla"] | None
+  kernel: Literal["cudnn", "xla", "blocks"] | None
   context: int
 
 

@@ -26,7 +26,8 @@ class Network:
     width: of the stream.
     mlp: hidden width of the MLP over `width`.
     dtype: of the computation.
-    kernel: of attention; None, or "cudnn" on a GPU with bfloat16.
+    kernel: of attention, see `gpt.Options`: None, or "cudnn" on a GPU with
+      bfloat16.
   """
 
   layers: int
@@ -34,7 +35,7 @@ class Network:
   width: int
   mlp: int
   dtype: Literal["float32", "bfloat16"]
-  kernel: Literal["cudnn", "xla"] | None
+  kernel: Literal["cudnn", "xla", "blocks"] | None
 
 
 @dataclasses.dataclass(frozen=True)

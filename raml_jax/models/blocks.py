@@ -6,12 +6,13 @@ with N LayerNorm or the identity. A block does not know where its context comes
 from: keys and values are given from outside, so that training, a cache and
 hidden tokens are one path.
 
-XLA on CPU shapes two things here. Attention is head-major ('htl', twice as fast
-there), and linear layers see all leading axes as one: else the gradient of
-their weights is a transposed copy and a product instead of a product.
+XLA on CPU shapes three things here. Attention is head-major ('htl', twice as
+fast there). Linear layers see all leading axes as one: else the gradient of
+their weights is a transposed copy and a product instead of a product. Queries,
+keys and values come from one product: three of a third of its width are slower.
 
 Axis letters: C width, H heads, A = C / H, T queries, L keys, M hidden width of
-the MLP; `...` is any batch axes, none included.
+the MLP, N all leading axes as one; `...` is any batch axes, none included.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import jax
 import jax.numpy as jnp
 
 from raml_jax import base
+from raml_jax.models import attend
 
 
 class Activations(NamedTuple):
@@ -54,42 +56,27 @@ class Activations(NamedTuple):
   output_TxC: base.Array
 
 
-def scores(query_HxTxA, keys_HxLxA):
-  """q . k / sqrt(A), in float32 at least."""
-  query_HxTxA = query_HxTxA / query_HxTxA.shape[-1] ** 0.5
-  return jnp.einsum(
-    "...ta,...la->...tl",
-    query_HxTxA,
-    keys_HxLxA,
-    preferred_element_type=jnp.promote_types(query_HxTxA.dtype, jnp.float32),
-  )
+class _ToHeads(nn.Module):
+  """The weights of a linear map from the stream to every head.
 
+  Names, axes and initial values are those of `nn.DenseGeneral((H, A))`.
+  """
 
-def softmax_weights(scores_HxTxL, visible_1xTxL):
-  """Softmax over the keys that the query sees."""
-  lowest = jnp.finfo(scores_HxTxL.dtype).min
-  return jax.nn.softmax(jnp.where(visible_1xTxL, scores_HxTxL, lowest))
+  heads: int
+  width: int
 
+  @nn.compact
+  def __call__(self):
+    """(kernel_CxHxA, bias_HxA)."""
+    each_HxA = (self.heads, self.width // self.heads)
 
-def linear_weights(scores_HxTxL, visible_1xTxL):
-  """The scores themselves, over the number of keys that the query sees."""
-  seen_1xTx1 = jnp.maximum(visible_1xTxL.sum(-1, keepdims=True), 1)
-  seen_1xTx1 = seen_1xTx1.astype(scores_HxTxL.dtype)
-  return jnp.where(visible_1xTxL, scores_HxTxL, 0.0) / seen_1xTx1
+    def init(key, shape, dtype):
+      square = self.width, self.width
+      return nn.initializers.lecun_normal()(key, square, dtype).reshape(shape)
 
-
-WEIGHTS = {"softmax": softmax_weights, "linear": linear_weights}
-
-
-def _fused(query_HxTxA, keys_HxTxA, values_HxTxA, kernel):
-  """Causal softmax attention by one kernel, which wants time before heads."""
-  time_major = (
-    x.swapaxes(-3, -2) for x in (query_HxTxA, keys_HxTxA, values_HxTxA)
-  )
-  mixed_TxHxA = jax.nn.dot_product_attention(
-    *time_major, is_causal=True, implementation=kernel
-  )
-  return mixed_TxHxA.swapaxes(-3, -2)
+    kernel = self.param("kernel", init, (self.width, *each_HxA), jnp.float32)
+    zeros = nn.initializers.zeros
+    return kernel, self.param("bias", zeros, each_HxA, jnp.float32)
 
 
 class Attention(nn.Module):
@@ -99,9 +86,9 @@ class Attention(nn.Module):
     heads: H.
     width: C.
     kind: "softmax" or "linear".
-    kernel: None for the plain path; "cudnn" or "xla" for one of
-      `jax.nn.dot_product_attention` where nothing but causality hides keys, so
-      in training. Softmax only.
+    kernel: None for the plain path. Where nothing but causality hides keys, so
+      in training: "cudnn" or "xla" for one of `jax.nn.dot_product_attention`,
+      "blocks" for a CPU and long sequences. Softmax only.
     dtype: of the computation; None for that of the params.
     residual_scale: times the initial weights of what adds to the stream.
   """
@@ -114,9 +101,8 @@ class Attention(nn.Module):
   residual_scale: float = 1.0
 
   def setup(self):
-    head = self.width // self.heads
     self.query, self.key, self.value = (
-      nn.DenseGeneral((self.heads, head), dtype=self.dtype, name=name)
+      _ToHeads(self.heads, self.width, name=name)
       for name in ("query", "key", "value")
     )
     self.out = nn.DenseGeneral(
@@ -127,48 +113,53 @@ class Attention(nn.Module):
       name="out",
     )
 
-  def keys_values(self, x_TxC, turn=None):
-    """What these positions offer to others: two arrays HxTxA."""
-    keys_HxTxA = self._heads(self.key, x_TxC)
-    if turn is not None:
-      keys_HxTxA = turn(keys_HxTxA)
-    return keys_HxTxA, self._heads(self.value, x_TxC)
+  def heads_of(self, x_TxC, turn=None):
+    """Queries, keys and values of these positions, each HxTxA.
 
-  def __call__(self, x_TxC, keys_HxLxA, values_HxLxA, visible_TxL, turn=None):
+    Args:
+      x_TxC: what they come from.
+      turn: applied to queries and keys (rotary positions).
+    """
+    kernels, biases = zip(self.query(), self.key(), self.value(), strict=True)
+    x_NxC, kernel, bias = nn.dtypes.promote_dtype(
+      x_TxC.reshape(-1, self.width),
+      jnp.stack(kernels, axis=1).reshape(self.width, -1),
+      jnp.stack(biases).reshape(1, -1),
+      dtype=self.dtype,
+    )
+    each = (3, self.heads, self.width // self.heads)
+    out_Tx3xHxA = (x_NxC @ kernel + bias).reshape(*x_TxC.shape[:-1], *each)
+    query, keys, values = jnp.moveaxis(out_Tx3xHxA, (-3, -2), (0, -3))
+    if turn is not None:
+      query, keys = turn(query), turn(keys)
+    return query, keys, values
+
+  def __call__(self, query_HxTxA, keys_HxLxA, values_HxLxA, visible_TxL):
     """(what is added to the stream, scores_HxTxL, mixed_HxTxA).
 
     Args:
-      x_TxC: what queries come from.
-      keys_HxLxA: turned already.
-      values_HxLxA: of the same positions.
+      query_HxTxA: of the positions that are written to.
+      keys_HxLxA: of what they may see.
+      values_HxLxA: of the same.
       visible_TxL: which keys a query sees; None for those up to its own, L = T.
-      turn: applied to queries.
     """
-    query_HxTxA = self._heads(self.query, x_TxC)
-    if turn is not None:
-      query_HxTxA = turn(query_HxTxA)
-    scores_HxTxL = scores(query_HxTxA, keys_HxLxA)
-    if self.kernel and visible_TxL is None:
-      mixed_HxTxA = _fused(query_HxTxA, keys_HxLxA, values_HxLxA, self.kernel)
+    scores_HxTxL = attend.scores(query_HxTxA, keys_HxLxA)
+    qkv = query_HxTxA, keys_HxLxA, values_HxLxA
+    if visible_TxL is None and self.kernel == "blocks":
+      mixed_HxTxA = attend.blocked(*qkv)
+    elif visible_TxL is None and self.kernel:
+      mixed_HxTxA = attend.fused(*qkv, self.kernel)
     else:
       if visible_TxL is None:
         *batch, _, length, _ = scores_HxTxL.shape
         visible_TxL = jnp.tril(jnp.ones([1] * len(batch) + [length] * 2, bool))
       visible_1xTxL = jnp.expand_dims(visible_TxL, -3)
-      weights_HxTxL = WEIGHTS[self.kind](scores_HxTxL, visible_1xTxL)
-      mixed_HxTxA = jnp.einsum(
-        "...tl,...la->...ta",
-        weights_HxTxL.astype(values_HxLxA.dtype),
-        values_HxLxA,
-      )
+      weights_HxTxL = attend.WEIGHTS[self.kind](scores_HxTxL, visible_1xTxL)
+      mixed_HxTxA = attend.mixed(weights_HxTxL, values_HxLxA)
     mixed_TxHxA = mixed_HxTxA.swapaxes(-3, -2)
-    out = self.out(mixed_TxHxA.reshape(-1, *mixed_TxHxA.shape[-2:]))
-    return out.reshape(x_TxC.shape), scores_HxTxL, mixed_HxTxA
-
-  def _heads(self, dense, x_TxC):
-    out = dense(x_TxC.reshape(-1, self.width))
-    out_TxHxA = out.reshape(*x_TxC.shape[:-1], *out.shape[-2:])
-    return out_TxHxA.swapaxes(-3, -2)
+    out_NxC = self.out(mixed_TxHxA.reshape(-1, *mixed_TxHxA.shape[-2:]))
+    out_TxC = out_NxC.reshape(*mixed_TxHxA.shape[:-2], self.width)
+    return out_TxC, scores_HxTxL, mixed_HxTxA
 
 
 class Block(nn.Module):
@@ -215,22 +206,22 @@ class Block(nn.Module):
         kernel_init=_scaled(self.residual_scale),
       )
 
-  def keys_values(self, h_TxC, turn=None):
-    """What these positions offer to others: two arrays HxTxA.
+  def heads_of(self, h_TxC, turn=None):
+    """Queries, keys and values of these positions, each HxTxA.
 
     Args:
       h_TxC: the stream before the block.
-      turn: applied to keys, as it is to queries (rotary positions).
+      turn: applied to queries and keys (rotary positions).
     """
-    return self.attention.keys_values(self._attention_input(h_TxC), turn)
+    return self.attention.heads_of(self._attention_input(h_TxC), turn)
 
   def __call__(
-    self, h_TxC, keys_HxLxA, values_HxLxA, visible_TxL, turn=None
+    self, h_TxC, query_HxTxA, keys_HxLxA, values_HxLxA, visible_TxL
   ) -> Activations:
-    x_TxC = self._attention_input(h_TxC)
     attention_TxC, scores_HxTxL, mixed_HxTxA = self.attention(
-      x_TxC, keys_HxLxA, values_HxLxA, visible_TxL, turn
+      query_HxTxA, keys_HxLxA, values_HxLxA, visible_TxL
     )
+    x_TxC = self._attention_input(h_TxC)
     a_TxC = h_TxC + attention_TxC
     head = (h_TxC, x_TxC, scores_HxTxL, mixed_HxTxA, attention_TxC, a_TxC)
     if not self.mlp:

@@ -99,14 +99,14 @@ class WeightTokenDecoder(nn.Module):
     everything_NxN = jnp.ones((n, n), bool)
     layers = []
     for l, block in enumerate(self.blocks):
-      keys_HxNxA, values_HxNxA = block.keys_values(h_NxC)
+      query_HxNxA, keys_HxNxA, values_HxNxA = block.heads_of(h_NxC)
       room = ((0, 0), (0, self.max_steps), (0, 0))
       layers.append(
         {"k": jnp.pad(keys_HxNxA, room), "v": jnp.pad(values_HxNxA, room)}
       )
       if l + 1 < self.layers:
         h_NxC = block(
-          h_NxC, keys_HxNxA, values_HxNxA, everything_NxN
+          h_NxC, query_HxNxA, keys_HxNxA, values_HxNxA, everything_NxN
         ).output_TxC
     return {"steps": jnp.zeros((), jnp.int32), "layers": layers}
 
@@ -123,14 +123,16 @@ class WeightTokenDecoder(nn.Module):
     h_TxC = self._embed(z_TxF, slot_T)
     layers = []
     for block, old in zip(self.blocks, cache["layers"], strict=True):
-      keys_HxTxA, values_HxTxA = block.keys_values(h_TxC)
+      query_HxTxA, keys_HxTxA, values_HxTxA = block.heads_of(h_TxC)
       write = jax.lax.dynamic_update_slice_in_dim
       new = {
         "k": write(old["k"], keys_HxTxA, first, axis=1),
         "v": write(old["v"], values_HxTxA, first, axis=1),
       }
       layers.append(new)
-      h_TxC = block(h_TxC, new["k"], new["v"], visible_TxL).output_TxC
+      h_TxC = block(
+        h_TxC, query_HxTxA, new["k"], new["v"], visible_TxL
+      ).output_TxC
     out_TxF = self._written(z_TxF, h_TxC)
     # How full the cache is may be known only at run time, where nothing can be
     # raised, and the update above would overwrite the last slots in silence.
@@ -142,7 +144,7 @@ class WeightTokenDecoder(nn.Module):
     h_TxC = self._embed(z_TxF, jnp.arange(z_TxF.shape[0]))
     found = []
     for block in self.blocks[:layers]:
-      found.append(block(h_TxC, *block.keys_values(h_TxC), visible_TxT))
+      found.append(block(h_TxC, *block.heads_of(h_TxC), visible_TxT))
       h_TxC = found[-1].output_TxC
     return self._written(z_TxF, h_TxC), tuple(found)
 

@@ -24,6 +24,7 @@ import jax
 import jax.numpy as jnp
 
 from raml_jax import base
+from raml_jax.models import attend
 from raml_jax.models import blocks as blocks_lib
 from raml_jax.models import positions as positions_lib
 from raml_jax.tasks import vocab
@@ -47,7 +48,8 @@ class Options:
     dtype: of the computation, "float32" or "bfloat16"; None for that of the
       params. Params are drawn in float32; logits are float32 at least.
     kernel: of attention: None, or "cudnn" (NVIDIA GPU, bfloat16) or "xla" for
-      the fused ones of `jax.nn.dot_product_attention`.
+      the fused ones of `jax.nn.dot_product_attention`, or "blocks" for what
+      suits a CPU and more than 64 tokens (`attend.blocked`).
     remat: whether a backward pass keeps only what enters a block and computes
       the rest of it again, which needs less memory and changes nothing else.
     vocabulary: V.
@@ -75,9 +77,9 @@ class Options:
       )
     for name, allowed in (
       ("positions", positions_lib.SCHEMES),
-      ("attention", tuple(blocks_lib.WEIGHTS)),
+      ("attention", tuple(attend.WEIGHTS)),
       ("dtype", (None, "float32", "bfloat16")),
-      ("kernel", (None, "cudnn", "xla")),
+      ("kernel", (None, "cudnn", "xla", "blocks")),
     ):
       if getattr(self, name) not in allowed:
         raise ValueError(
@@ -203,14 +205,14 @@ class _Gpt(nn.Module):
       turn = functools.partial(positions_lib.turned, position_BxT=positions)
     records, layers = [], []
     for i, block in enumerate(self.blocks * self.options.loops):
-      keys, values = block.keys_values(h_BxTxC, turn)
+      query, keys, values = block.heads_of(h_BxTxC, turn)
       if cache is not None:
         write = jax.lax.dynamic_update_slice_in_dim
         old = cache["layers"][i]
         keys = write(old["k"], keys, done, axis=2)
         values = write(old["v"], values, done, axis=2)
         layers.append({"k": keys, "v": values})
-      records.append(block(h_BxTxC, keys, values, seen_BxTxL, turn))
+      records.append(block(h_BxTxC, query, keys, values, seen_BxTxL))
       h_BxTxC = records[-1].output_TxC
     final_BxTxC = self.final_norm(h_BxTxC)
     logits_NxV = self.readout(final_BxTxC.reshape(-1, self.options.width))

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from raml_jax.models import blocks
+from raml_jax.models import attend
 from raml_jax.models import positions
 from tests.models import gpt_oracle
 
@@ -17,7 +17,7 @@ LOOPS = ({"layers": 2}, {"layers": 1, "loops": 2})
 EVERY = [
   (scheme, kind, LOOPS[(i + j) % 2])
   for i, scheme in enumerate(positions.SCHEMES)
-  for j, kind in enumerate(blocks.WEIGHTS)
+  for j, kind in enumerate(attend.WEIGHTS)
 ]
 make, random_params = gpt_oracle.make, gpt_oracle.random_params
 quick, logits = gpt_oracle.quick, gpt_oracle.logits

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from raml_jax.models import attend
 from raml_jax.models import blocks
 from tests.models import gpt_oracle
 
@@ -44,7 +45,7 @@ def test_every_activation_equals_its_equation(x64, options):
         )
 
 
-@pytest.mark.parametrize("kind", blocks.WEIGHTS)
+@pytest.mark.parametrize("kind", attend.WEIGHTS)
 def test_a_token_sees_itself_and_its_past_only(kind):
   """Changing token s moves the outputs at t >= s and no other."""
   model = make(attention=kind)
@@ -56,7 +57,7 @@ def test_a_token_sees_itself_and_its_past_only(kind):
   np.testing.assert_array_equal(moved > 0, np.triu(np.ones((T, T), bool)))
 
 
-@pytest.mark.parametrize("kind", blocks.WEIGHTS)
+@pytest.mark.parametrize("kind", attend.WEIGHTS)
 @pytest.mark.parametrize("scheme", ["learned", "rotary"])
 def test_a_hidden_token_is_a_removed_token_with_positions_kept(
   x64, scheme, kind
@@ -160,9 +161,10 @@ def test_bfloat16_computes_in_bfloat16_and_answers_in_float32():
   assert 0 < np.square(out - want).mean() < 0.03**2 * np.square(want).mean()
 
 
-def test_the_fused_kernel_gives_the_same_logits_and_scores():
-  """On a CPU through the kernel that runs there, for the wiring."""
-  plain, fused = make(), make(kernel="xla")
+@pytest.mark.parametrize("kernel", ["xla", "blocks"])
+def test_a_kernel_gives_the_same_logits_and_scores(kernel):
+  """On a CPU through the kernels that run there, for the wiring."""
+  plain, fused = make(), make(kernel=kernel)
   params = random_params(plain)
   a, aux_a, _ = quick(plain.apply)(params, tokens_BxT)
   b, aux_b, _ = quick(fused.apply)(params, tokens_BxT)

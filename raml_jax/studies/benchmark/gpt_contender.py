@@ -108,7 +108,7 @@ def train(
     shape: of the model and its batch.
     seeds: models side by side.
   """
-  objective = next_token(decoder(shape))
+  objective = next_token(decoder(shape, kernel="blocks"))
 
   def initial(seed):
     return jax.tree.map(jnp.asarray, gpt_problem.weights(shape, seed))

@@ -31,6 +31,7 @@ import jax
 import jax.numpy as jnp
 
 from raml_jax import base
+from raml_jax.models import attend
 from raml_jax.models import blocks as blocks_lib
 from raml_jax.theory.implicit import duals
 from raml_jax.theory.implicit import kinds
@@ -169,7 +170,7 @@ def _preserving(state, wanted):
 def _value(state, wanted):
   now, view = state.now(), state.view
   reads = wanted.mixed_HxTxA.shape[1]
-  weigh = blocks_lib.WEIGHTS[view.attention]
+  weigh = attend.WEIGHTS[view.attention]
   weight_HxNxN = weigh(now.scores_HxTxL, view.seen_NxN[None])
   average_HxNxC = jnp.matmul(weight_HxNxN, now.normed_TxC[None])
 

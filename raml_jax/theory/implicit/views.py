@@ -22,7 +22,7 @@ class View:
   Attributes:
     layers: blocks, each with parameters of its own.
     mlp: whether the blocks have an MLP.
-    attention: name of the weighting, a key of `blocks.WEIGHTS`.
+    attention: name of the weighting, a key of `attend.WEIGHTS`.
     reads: R.
     valid_N: whether there is a token.
     seen_NxN: who sees whom where the trajectory is left out.
